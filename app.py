@@ -1,0 +1,45 @@
+"""Builds the page and launches it: `python app.py`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
+
+from demo import look, page, stream
+from demo.hub import GRACE, Hub
+from engine import HeadStartError
+
+
+def main() -> int:
+    """Serve until Ctrl-C. Returns the exit code: 0, or 1 after one sentence on what is wrong."""
+    hub = Hub(grace=float(os.environ.get("HEADSTART_GRACE", GRACE)))
+    try:
+        if page.RECORDING.exists():
+            hub.add_recording("recorded", page.RECORDING)
+        blocks = page.build(hub)
+    except HeadStartError as error:
+        print(f"Head Start cannot start: {error}", file=sys.stderr)
+        return 1
+    blocks.queue(max_size=64, default_concurrency_limit=4)
+    try:
+        blocks.launch(
+            theme=look.theme(),
+            css=look.css(),
+            footer_links=[],
+            max_threads=80,
+            max_file_size="50mb",
+            strict_cors=True,
+            app_kwargs={"routes": stream.routes(hub)},
+        )
+    except OSError as error:  # the port is taken
+        print(f"Head Start cannot start: {error}", file=sys.stderr)
+        return 1
+    finally:
+        hub.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

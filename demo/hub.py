@@ -1,0 +1,259 @@
+"""Races being run or replayed: start, stop, the append-only log of each, and who may start next. The only crossing outwards.
+
+Knows no HTTP and no widget. Every reader (the owner's page, a second tab, a late viewer) reads the same rows from an
+absolute index; the log is the only place where a running race is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from demo import words
+from engine import LANES, TARGETS, Event, Plan, Race, Scoreboard, check, replay, run_race, to_row
+
+KEPT = 40  # logs of ended races that can still be read
+WAITING = 20  # races that may wait in the queue
+GRACE = 30.0  # seconds a race goes on after its owner's last page is gone
+STANDING_EVERY = 0.2  # seconds between two rows that say who leads
+
+State = Literal["queued", "running", "ended"]
+
+
+@dataclass
+class Log:
+    """The rows of one race, JSON texts; rows are only ever appended, so an index stays good for ever."""
+
+    plan: Plan
+    owner: str
+    state: State = "queued"
+    rows: list[str] = field(default_factory=list)
+    race: Race | None = None
+    is_stopping: bool = False
+
+    def append(self, row: dict[str, object]) -> None:
+        """Add a row; `list.append` is atomic, so readers need no lock."""
+        self.rows.append(json.dumps(row, separators=(",", ":")))
+
+
+class QueueFullError(Exception):
+    """More races are waiting than anybody would wait for."""
+
+
+class Hub:
+    """One race at a time on this machine; the others wait in the order in which they came."""
+
+    def __init__(self, grace: float = GRACE, now: Callable[[], float] = time.monotonic):
+        self._grace, self._now = grace, now
+        self._lock = threading.Condition()
+        self._logs: OrderedDict[str, Log] = OrderedDict()
+        self._queue: deque[str] = deque()
+        self._running: str | None = None
+        self._present: dict[str, int] = {}  # owner -> open streams
+        self._absent_since: dict[str, float] = {}
+        self._is_closed = False
+        for work in (self._run_queue, self._watch_owners):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+
+    def start(self, plan: Plan, owner: str) -> str:
+        """Put a race in the queue and return its id, which cannot be guessed. An owner's earlier race is stopped.
+
+        Raises PlanError or UnavailableError where it cannot be raced here, QueueFullError where too many wait.
+        """
+        check(plan)
+        with self._lock:
+            for race_id, log in self._logs.items():
+                if log.owner == owner and log.state != "ended":
+                    self._stop(race_id)
+            if len(self._queue) >= WAITING:
+                raise QueueFullError(f"{WAITING} races are waiting already; try again in a few minutes")
+            race_id = secrets.token_urlsafe(12)
+            self._logs[race_id] = Log(plan, owner)
+            self._queue.append(race_id)
+            if owner not in self._present:
+                self._absent_since[owner] = self._now()
+            self._tell_places()
+            for old in [k for k, log in self._logs.items() if log.state == "ended" and log.owner][:-KEPT]:
+                del self._logs[old]
+            self._lock.notify_all()
+        return race_id
+
+    def stop(self, race_id: str, owner: str) -> None:
+        """Stop a race, running or waiting; only its owner's word counts."""
+        with self._lock:
+            log = self._logs.get(race_id)
+            if log and log.owner == owner:
+                self._stop(race_id)
+
+    def find(self, race_id: str) -> Log | None:
+        """The log of that race, while it is kept."""
+        return self._logs.get(race_id)
+
+    def add_recording(self, race_id: str, path: Path) -> None:
+        """Make a recorded race readable under a name of its own. Raises DataError where the file is damaged."""
+        stamp, pairs = replay(path)
+        log = Log(Plan(), "")
+        scribe = Scribe(log)
+        log.append({"event": "Recorded", "machine": stamp.machine, "date": stamp.date})
+        for seconds, event in pairs:
+            scribe.write(seconds, event)
+        log.state = "ended"
+        self._logs[race_id] = log
+        self._logs.move_to_end(race_id, last=False)
+
+    @property
+    def running(self) -> str | None:
+        """The id of the race that is on."""
+        return self._running
+
+    def arrive(self, owner: str) -> None:
+        """A page of this owner opened a stream."""
+        with self._lock:
+            self._present[owner] = self._present.get(owner, 0) + 1
+            self._absent_since.pop(owner, None)
+
+    def touch(self, owner: str) -> None:
+        """A page of this owner that has no stream asked for rows."""
+        with self._lock:
+            if owner in self._absent_since:
+                self._absent_since[owner] = self._now()
+
+    def leave(self, owner: str) -> None:
+        """A stream of this owner closed."""
+        with self._lock:
+            self._present[owner] = self._present.get(owner, 1) - 1
+            if self._present[owner] <= 0:
+                self._present.pop(owner)
+                self._absent_since[owner] = self._now()
+
+    def close(self) -> None:
+        """Stop everything; for tests and the end of the program."""
+        with self._lock:
+            self._is_closed = True
+            for race_id, log in self._logs.items():
+                if log.state != "ended":
+                    self._stop(race_id)
+            self._lock.notify_all()
+
+    def _stop(self, race_id: str) -> None:
+        log = self._logs[race_id]
+        if log.state == "queued":
+            self._queue.remove(race_id)
+            log.append({"event": "Ended", "reason": "stopped"})
+            log.state = "ended"
+            self._tell_places()
+        elif log.state == "running":
+            log.is_stopping = True
+            if log.race:
+                log.race.stop()
+
+    def _tell_places(self) -> None:
+        ahead = 0.0
+        if self._running:
+            current = self._logs[self._running]
+            ahead = expected_seconds(current.plan)
+        for place, race_id in enumerate(self._queue, 1):
+            log = self._logs[race_id]
+            log.append({"event": "Queued", "place": place, "wait": round(ahead), "watch": self._running or ""})
+            ahead += expected_seconds(log.plan)
+
+    def _run_queue(self) -> None:
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._queue or self._is_closed)
+                if self._is_closed:
+                    return
+                race_id = self._queue.popleft()
+                log = self._logs[race_id]
+                self._running, log.state = race_id, "running"
+                self._tell_places()
+            self._run(log)
+            with self._lock:
+                self._running, log.state = None, "ended"
+
+    def _run(self, log: Log) -> None:
+        try:
+            scribe = Scribe(log)
+            began = self._now()
+            log.race = run_race(log.plan)
+            if log.is_stopping:
+                log.race.stop()
+            for event in log.race:
+                scribe.write(self._now() - began, event)
+            log.append({"event": "Ended", "reason": "stopped" if log.is_stopping else "done"})
+        except Exception as error:  # the next race must be able to start, and the page must hear of it
+            log.append({"event": "Ended", "reason": "failed", "message": str(error) or type(error).__name__})
+        finally:
+            if log.race:
+                log.race.close()
+            log.race = None
+
+    def _watch_owners(self) -> None:
+        while not self._is_closed:
+            time.sleep(0.5)
+            with self._lock:
+                for race_id, log in list(self._logs.items()):
+                    since = self._absent_since.get(log.owner)
+                    if log.state != "ended" and since is not None and self._now() - since > self._grace:
+                        self._stop(race_id)
+
+
+class Scribe:
+    """Writes a race's events into its log, and after them rows that say who leads, in words."""
+
+    def __init__(self, log: Log):
+        self._log, self._board, self._last = log, Scoreboard(), -1.0
+
+    def write(self, seconds: float, event: Event) -> None:
+        """One event, `seconds` after the start of the race."""
+        self._board.add(event)
+        kind = type(event).__name__
+        self._log.append({"t": round(seconds, 3), **to_row(event)})
+        is_late = seconds - self._last >= STANDING_EVERY
+        if kind in ("Finished", "RaceFinished") or (kind in ("Evaluated", "Stepped") and is_late):
+            self._last = seconds
+            self._log.append({"t": round(seconds, 3), **standing(self._board, seconds)})
+
+
+def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
+    """Who leads and by how much, each racer's figures and the time left, as a row of the log."""
+    progress = board.progress
+    lanes: dict[str, object] = {}
+    for name in LANES:
+        curve = board.curves.get(name)
+        if curve is None:
+            continue
+        point = curve.points[-1] if curve.points else None
+        exact = curve.exact[-1] if curve.exact else None
+        lanes[name] = {
+            "accuracy": words.percent(point.correct / point.total) if point else "–",
+            "is_exact": bool(point and point.is_exact),
+            "interval": f"{words.percent(exact.low)} – {words.percent(exact.high)}" if exact else "–",
+            "counted": f"{exact.correct} / {exact.total}" if exact else "–",
+            "best": words.percent(curve.best.correct / curve.best.total) if curve.best else "–",
+            "seconds": f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "–",
+            "phase": curve.finished.reason if curve.finished else curve.phases[-1].phase if curve.phases else "",
+            "targets": [words.target_time(curve, target) for target in TARGETS],
+        }
+    return {
+        "event": "Standing",
+        "headline": words.headline(board),
+        "gap": board.gap,
+        "lanes": lanes,
+        "progress": round(progress, 4),
+        "left": round(seconds * (1 - progress) / progress) if 0.02 < progress < 1 else None,
+    }
+
+
+def expected_seconds(plan: Plan) -> float:
+    """A rough wait for those in the queue: seconds, from the pictures to be seen and 250 pictures a second."""
+    if plan.budget == "seconds":
+        return plan.seconds * 1.2
+    return 3 + plan.examples * 10 * plan.epochs / 250

@@ -1,0 +1,352 @@
+// Draws a race from the rows of its log. Knows nothing of training: it reads rows and appends points.
+// Runs inside gr.HTML, which gives `element`, `props` and `watch`. Figures, colours and words come from Python (live.py).
+const known = __KNOWN__;
+const base = new URL(known.base + "/", document.baseURI);
+const $ = (selector) => element.querySelector(selector);
+const $$ = (selector) => [...element.querySelectorAll(selector)];
+const GHOSTS = 6, HIDDEN_MS = 30000, OPEN_MS = 4000, POLL_MS = 1000;
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+let plotly = null, axis = "epoch", tab = "accuracy";
+let source = null, timers = [], attached = null, following = null, index = 0;
+let points = {}, drawn = {}, plan = null, isOver = false, isRecorded = false, dirty = false, painting = false;
+let ghosts = JSON.parse(sessionStorage.getItem("headstart.ghosts") || "[]");
+let spoken = 0, began = 0;
+
+const say = (text) => { $(".hs-status").textContent = text; };
+const word = (name, values = {}) => known.words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+const isDark = () => document.body.classList.contains("dark");
+const shade = () => (isDark() ? "dark" : "light");
+const key = (meta) => meta.join(":");
+const charts = () => Object.fromEntries($$(".hs-chart").map((node) => [node.dataset.chart, node]));
+
+// plotly.js is served by the app; our own reference survives another component's copy
+async function loadPlotly() {
+  if (window.headstartPlotly) return window.headstartPlotly;
+  const others = window.Plotly;
+  await new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    Object.assign(script, { src: new URL("plotly.js", base).href, onload: resolve, onerror: reject });
+    document.head.append(script);
+  });
+  window.headstartPlotly = window.Plotly;
+  if (others) window.Plotly = others;
+  return window.headstartPlotly;
+}
+
+// --- reading the log -----------------------------------------------------------------------------------------------
+
+function attach(value) {
+  if (!value || !value.race) return;
+  if (attached && attached.race === value.race && attached.turn === value.turn) return;
+  keepGhost();
+  attached = value;
+  follow(value.race);
+}
+
+function follow(race) {
+  detach();
+  following = race;
+  points = {}; drawn = {}; plan = null; isOver = false; isRecorded = false; index = 0; began = performance.now();
+  $$(".hs-card dd, .hs-card [data-field=accuracy]").forEach((node) => { node.textContent = "–"; });
+  $$(".hs-card small").forEach((node) => { node.textContent = ""; });
+  $(".hs-stamp").hidden = true;
+  $("progress").value = 0;
+  $(".hs-left").textContent = "";
+  say(word("starting"));
+  redraw();
+  open();
+}
+
+function detach() {
+  if (source) source.close();
+  source = null;
+  timers.forEach(clearTimeout);
+  timers = [];
+}
+
+function later(work, ms) { timers.push(setTimeout(work, ms)); }
+
+function open() {
+  const mine = following;
+  const query = new URLSearchParams({ since: index, visitor: attached.visitor || "" });
+  const stream = new EventSource(new URL(`races/${mine}/events?${query}`, base));
+  source = stream;
+  later(() => { if (source === stream && stream.readyState !== 1) { stream.close(); poll(mine); } }, OPEN_MS);
+  stream.onmessage = (message) => { take(JSON.parse(message.data), Number(message.lastEventId)); };
+  stream.addEventListener("end", () => { stream.close(); source = null; ended(); });
+  stream.onerror = () => {
+    if (stream.readyState === 2) poll(mine);
+    else say(word("lost"));
+  };
+}
+
+async function poll(race) {
+  if (race !== following || isOver || !element.isConnected) return;
+  try {
+    const query = new URLSearchParams({ since: index, visitor: attached.visitor || "" });
+    const answer = await fetch(new URL(`races/${race}/rows?${query}`, base));
+    if (answer.status === 404) { say(word("gone")); setBusy(false); return; }
+    const body = await answer.json();
+    take(body.rows, body.next);
+    if (body.state === "ended") { ended(); return; }
+  } catch { say(word("lost")); }
+  later(() => poll(race), POLL_MS);
+}
+
+function take(rows, next) {
+  if (next <= index) return;
+  rows = rows.slice(rows.length - (next - index));
+  index = next;
+  if (rows.length && rows[0].event === "Recorded") { play(rows); return; }
+  rows.forEach(read);
+  paint();
+}
+
+// A recorded race is shown at the speed at which it happened
+function play(rows) {
+  isRecorded = true;
+  const stamp = $(".hs-stamp");
+  stamp.textContent = word("recorded", rows[0]);
+  stamp.hidden = false;
+  const mine = following, start = performance.now();
+  let at = 1;
+  const tick = () => {
+    if (mine !== following || !element.isConnected) return;
+    const now = still ? Infinity : (performance.now() - start) / 1000;
+    while (at < rows.length && rows[at].t <= now) read(rows[at++]);
+    paint();
+    if (at < rows.length) later(tick, 100);
+    else { isOver = true; say(""); }
+  };
+  tick();
+}
+
+function read(row) {
+  const lane = row.lane;
+  if (row.event === "Evaluated") {
+    const at = { epoch: row.epoch, seconds: row.seconds, pictures: row.pictures };
+    if (row.is_exact) {
+      put(lane, "exact", at, row.correct / row.total);
+      put(lane, "low", at, row.low);
+      put(lane, "high", at, row.high);
+    } else put(lane, "rolling", at, row.correct / row.total);
+  } else if (row.event === "Stepped") {
+    const at = { epoch: row.epoch, seconds: row.seconds, pictures: row.pictures };
+    put(lane, "loss", at, row.loss);
+    put(lane, "rate", at, row.rate);
+  } else if (row.event === "PhaseStarted" && row.phase === "fine-tuning") {
+    put(lane, "phase", { epoch: row.epoch, seconds: row.seconds, pictures: null }, row.phase);
+  } else if (row.event === "RaceStarted") {
+    plan = JSON.parse(row.plan);
+    say(isRecorded ? "" : `${word("live")} · ${row.network} · ${row.machine}`);
+    chance(1 / row.classes.length);
+    setBusy(!isRecorded && attached.owner);
+    if (!isRecorded && !attached.owner) say(word("watching"));
+  } else if (row.event === "Standing") standing(row);
+  else if (row.event === "Queued") queued(row);
+  else if (row.event === "Ended" && row.message) $(".hs-headline").textContent = row.message;
+}
+
+function put(lane, kind, at, y) { (points[`${lane}:${kind}`] ??= []).push({ ...at, y }); dirty = true; }
+
+function queued(row) {
+  say(word("queued", row));
+  setBusy(attached.owner);
+  if (!row.watch || row.watch === following) return;
+  const mine = attached.race;
+  const ask = async () => {
+    if (!attached || attached.race !== mine || following === mine) return;
+    try {
+      const body = await (await fetch(new URL(`races/${mine}/rows?since=0`, base))).json();
+      if (body.state !== "queued") { follow(mine); return; }
+      const last = body.rows.filter((r) => r.event === "Queued").pop();
+      if (last) say(word("queued", last));
+    } catch { say(word("lost")); }
+    later(ask, POLL_MS);
+  };
+  follow(row.watch);
+  later(ask, POLL_MS);
+}
+
+function ended() {
+  if (isRecorded) return;
+  isOver = true;
+  say(word("done"));
+  setBusy(false);
+  speak(true);
+  if (attached && following !== attached.race) follow(attached.race);
+}
+
+function standing(row) {
+  $(".hs-headline").textContent = row.headline;
+  $("progress").value = row.progress;
+  $(".hs-left").textContent = row.left == null || isRecorded ? "" : word("left", { seconds: row.left });
+  for (const [lane, facts] of Object.entries(row.lanes)) {
+    const card = $(`.hs-card.hs-${lane}`);
+    const set = (name, text) => { card.querySelector(`[data-field="${name}"]`).textContent = text; };
+    set("accuracy", facts.accuracy);
+    set("interval", facts.is_exact ? facts.interval : known.rolling);
+    set("best", facts.best);
+    set("seconds", facts.seconds);
+    set("phase", facts.phase);
+    facts.targets.forEach((text, k) => set(`target-${k}`, text));
+  }
+  speak(false);
+}
+
+// For a screen reader: the headline every ten seconds and at the end, not five times a second
+function speak(now) {
+  if (isRecorded || (!now && performance.now() - spoken < 10000)) return;
+  spoken = performance.now();
+  $(".hs-aloud").textContent = $(".hs-headline").textContent;
+}
+
+function setBusy(isBusy) {
+  const stop = document.querySelector("#hs-stop");
+  if (stop) stop.disabled = !isBusy;
+}
+
+// --- drawing -------------------------------------------------------------------------------------------------------
+
+function paint() {
+  if (!dirty || painting || !plotly) return;
+  painting = true;
+  requestAnimationFrame(() => {
+    painting = false;
+    if (!element.isConnected) return;
+    dirty = false;
+    const node = charts()[tab];
+    const update = { x: [], y: [] }, which = [];
+    node.data.forEach((trace, k) => {
+      if (!trace.meta || trace.meta[0] === "ghost") return;
+      const name = key(trace.meta), all = points[name] || [], done = drawn[`${tab}/${name}`] || 0;
+      if (all.length === done) return;
+      update.x.push(all.slice(done).map((p) => p[axis]));
+      update.y.push(all.slice(done).map((p) => p.y));
+      which.push(k);
+      drawn[`${tab}/${name}`] = all.length;
+    });
+    if (which.length) plotly.extendTraces(node, update, which);
+    marks(node);
+  });
+}
+
+// Draw a tab anew: another axis, another race, another shade, ghosts
+function redraw() {
+  if (!plotly) return;
+  const node = charts()[tab], figure = structuredClone(known.figures[tab]), tone = shade();
+  for (const trace of figure.data) {
+    const name = key(trace.meta), all = points[name] || [];
+    trace.x = all.map((p) => p[axis]);
+    trace.y = all.map((p) => p.y);
+    drawn[`${tab}/${name}`] = all.length;
+    const ink = known.inks[trace.meta[0]][tone];
+    trace.line = { ...trace.line, color: ink };
+    if (trace.marker) trace.marker.color = ink;
+    if (trace.fillcolor) trace.fillcolor = ink + "29";
+  }
+  if (tab === "accuracy") figure.data.unshift(...ghosts.flatMap(ghostTraces));
+  const { text, grid } = known.page;
+  figure.layout.font.color = text[tone];
+  for (const name of Object.keys(figure.layout).filter((n) => /^[xy]axis/.test(n))) {
+    Object.assign(figure.layout[name], { gridcolor: grid[tone], zerolinecolor: grid[tone] });
+  }
+  figure.layout.xaxis.title = { text: known.axes[axis] };
+  if (figure.layout.shapes) figure.layout.shapes[0].line.color = known.page.chance[tone];
+  if (figure.layout.annotations) figure.layout.annotations[0].font.color = known.page.chance[tone];
+  const isNarrow = node.clientWidth < 560;
+  figure.layout.font.size = isNarrow ? 13 : 17;
+  figure.layout.margin = isNarrow ? { l: 48, r: 8, t: 8, b: 48 } : { l: 72, r: 16, t: 8, b: 56 };
+  figure.layout.uirevision = `${following}/${axis}`;
+  const options = { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: false };
+  plotly.react(node, figure.data, figure.layout, options);
+  marks(node);
+}
+
+// A line where the stages are unfrozen
+function marks(node) {
+  if (tab !== "accuracy") return;
+  const phase = (points["transfer:phase"] || [])[0];
+  const shapes = node.layout.shapes || [];
+  if (!phase || phase[axis] == null) {
+    if (shapes.length > 1) plotly.relayout(node, { shapes: shapes.slice(0, 1), annotations: node.layout.annotations.slice(0, 1) });
+    return;
+  }
+  if (shapes.length > 1) return;
+  const ink = known.inks.transfer[shade()], x = phase[axis];
+  plotly.relayout(node, {
+    shapes: [...shapes, { type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line: { color: ink, width: 1, dash: "dot" } }],
+    annotations: [...node.layout.annotations, { x, y: 0.02, yref: "paper", yanchor: "bottom", xanchor: "left", text: "🔥 unfrozen", showarrow: false, font: { color: ink, size: 13 } }],
+  });
+}
+
+function chance(share) {
+  const layout = known.figures.accuracy.layout;
+  if (layout.shapes[0].y0 === share) return;
+  Object.assign(layout.shapes[0], { y0: share, y1: share });
+  layout.annotations[0].y = share;
+  redraw();
+}
+
+function ghostTraces(ghost) {
+  return Object.entries(ghost.lanes).map(([lane, all]) => ({
+    type: "scatter", mode: "lines", x: all.map((p) => p[axis]), y: all.map((p) => p.y), meta: ["ghost", lane],
+    line: { color: known.inks[lane][shade()], width: 2, dash: lane === "scratch" ? "dash" : "solid" }, opacity: 0.28,
+    showlegend: false, hovertemplate: `${known.ghost} (${ghost.label}): %{y:.0%}<extra></extra>`,
+  }));
+}
+
+function keepGhost() {
+  const lanes = {};
+  for (const lane of Object.keys(known.names)) {
+    const all = points[`${lane}:exact`];
+    if (all && all.length > 1) lanes[lane] = all;
+  }
+  if (isRecorded || !plan || !Object.keys(lanes).length) return;
+  ghosts = [...ghosts, { lanes, label: `${plan.examples} per class` }].slice(-GHOSTS);
+  keepGhosts();
+}
+
+function keepGhosts() {
+  sessionStorage.setItem("headstart.ghosts", JSON.stringify(ghosts));
+  $(".hs-clear").hidden = !ghosts.length;
+}
+
+function show(name) {
+  tab = name;
+  for (const button of $$("[role=tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+  for (const panel of $$(".hs-panel")) panel.hidden = panel.id !== `hs-panel-${tab}`;
+  redraw();
+}
+
+// --- start ---------------------------------------------------------------------------------------------------------
+
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.tab) show(button.dataset.tab);
+  if (button.classList.contains("hs-clear")) { ghosts = []; keepGhosts(); redraw(); }
+});
+element.addEventListener("keydown", (event) => {
+  if (event.target.getAttribute("role") !== "tab" || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+  const next = $$("[role=tab]").find((button) => button !== event.target);
+  next.focus();
+  show(next.dataset.tab);
+});
+element.addEventListener("change", (event) => {
+  if (event.target.name === "hs-axis") { axis = event.target.value; redraw(); }
+});
+new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+let hiddenSince = 0;
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    hiddenSince = performance.now();
+    // A viewer's stream is closed; the owner's stays, because it is what keeps the race going
+    setTimeout(() => { if (document.hidden && source && !attached.owner) { source.close(); source = null; } }, HIDDEN_MS);
+  } else if (following && !isOver && !isRecorded && !source) open();
+});
+keepGhosts();
+loadPlotly().then((library) => { plotly = library; redraw(); paint(); });
+watch("value", () => attach(props.value));
+attach(props.value);

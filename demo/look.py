@@ -1,0 +1,46 @@
+"""One colour and one dash per racer, the theme, and the page's style sheet. Knows no words and no numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Ink:
+    """What a thing is drawn with, on a light and on a dark page."""
+
+    light: str
+    dark: str
+    dash: str = "solid"
+
+
+# Okabe & Ito 2008: told apart with every common kind of colour blindness; the dash tells them apart in grey
+LANES = {"scratch": Ink("#C24E00", "#FF9A4D", "6px,3px"), "transfer": Ink("#0067A5", "#5CB8F2", "solid")}
+CHANCE = Ink("#6B7280", "#9CA3AF", "2px,4px")
+PAPER = Ink("#FFFFFF", "#111827")
+TEXT = Ink("#1F2937", "#E5E7EB")
+GRID = Ink("#E5E7EB", "#374151")
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's plain theme in the fonts of the machine: nothing is fetched from elsewhere."""
+    return gr.themes.Default(
+        primary_hue="blue",
+        neutral_hue="gray",
+        text_size=gr.themes.sizes.text_md,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
+    )
+
+
+def css() -> str:
+    """The style sheet, with the colours above as variables."""
+    inks = {"scratch": LANES["scratch"], "transfer": LANES["transfer"], "chance": CHANCE, "grid": GRID, "ink": TEXT}
+    light = "".join(f"--hs-{name}:{ink.light};" for name, ink in inks.items())
+    dark = "".join(f"--hs-{name}:{ink.dark};" for name, ink in inks.items())
+    return f":root{{{light}}}.dark{{{dark}}}\n" + (Path(__file__).parent / "look.css").read_text(encoding="utf-8")

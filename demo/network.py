@@ -1,0 +1,42 @@
+"""The picture of the network, stage by stage: shapes, sizes, frozen or learning. Pure: facts in, markup out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from demo import words
+from engine import Stage
+
+
+def draw(stages: Sequence[Stage], learning_stages: int, px: int) -> str:
+    """The stages in a row, from the picture to the answer; the last `learning_stages` of them learn."""
+    boxes = [f'<li class="hs-stage hs-input"><b>picture</b><span class="hs-block" style="{_size((3, px, px))}"></span>'
+             f"<span>3×{px}×{px}</span></li>"]  # fmt: skip
+    learning = 0
+    for index, stage in enumerate(stages):
+        is_head, learns = index == len(stages) - 1, index >= len(stages) - learning_stages
+        learning += stage.parameters if learns else 0
+        state = words.NEW if is_head else words.LEARNING if learns else words.FROZEN
+        boxes.append(
+            f'<li class="hs-stage {"hs-learns" if learns else "hs-frozen"}"><b>{escape(stage.name)}</b>'
+            f'<span class="hs-block" style="{_size(stage.shape)}"></span>'
+            f"<span>{'×'.join(map(str, stage.shape))}</span><span>{_count(stage.parameters)}</span>"
+            f'<span class="hs-state">{state}</span></li>'
+        )
+    total = sum(stage.parameters for stage in stages)
+    note = f"{_count(learning)} of {_count(total)} parameters learn"
+    return f'<ol class="hs-network" aria-label="{escape(words.NETWORK)}">{"".join(boxes)}</ol><p>{note}</p>'
+
+
+def _size(shape: Sequence[int]) -> str:
+    """A block's height shows the side of its maps, its width the number of channels, on a log scale."""
+    side = shape[1] if len(shape) == 3 else 1
+    return f"height:{14 + 0.9 * side:.0f}px;width:{4 + 5 * math.log2(shape[0]):.0f}px"
+
+
+def _count(parameters: int) -> str:
+    if parameters >= 1_000_000:
+        return f"{parameters / 1e6:.2f} M"
+    return f"{parameters / 1e3:.1f} k" if parameters >= 1000 else str(parameters)

@@ -1,0 +1,284 @@
+"""The terminal: race, replay, sweep, tasks, backbones, pretrain, tabletop, bench. Knows how to print, not how to train."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import engine
+from engine import LANES, Curve, Event, Plan, PlanError, RaceStarted, Scoreboard, Stamp, Verdict
+from engine.plan import read_setting
+
+NAMES = {"scratch": "from scratch", "transfer": "pretrained"}
+STYLES = {"scratch": "dark_orange", "transfer": "dodger_blue2"}
+OK, BAD_SETTING, NOT_HERE, INTERRUPTED = 0, 2, 3, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns its exit code: 0 done, 2 a bad setting, 3 not to be had here, 130 interrupted."""
+    parsed, rest = _parser().parse_known_args(arguments)
+    if rest and parsed.command != "tabletop":
+        _parser().error(f"unknown option {rest[0]!r}")
+    try:
+        return int(parsed.run(parsed, rest) or OK)
+    except PlanError as error:
+        print(f"engine: {error}", file=sys.stderr)
+        return BAD_SETTING
+    except engine.HeadStartError as error:
+        print(f"engine: {error}", file=sys.stderr)
+        return NOT_HERE
+    except KeyboardInterrupt:
+        print("engine: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of `--json` has seen enough
+        sys.stderr.close()
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine", description="Two real trainings side by side.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    race = commands.add_parser("race", help="race a network from scratch against a pretrained one")
+    _plan_options(race)
+    race.add_argument("--json", action="store_true", help="print every event as a line of JSON")
+    race.add_argument("--record", type=Path, metavar="FILE", help="also write the race to a file that `replay` reads")
+    race.set_defaults(run=_race)
+
+    again = commands.add_parser("replay", help="show a recorded race again")
+    again.add_argument("file", type=Path)
+    again.add_argument("--speed", type=float, default=4.0, help="times as fast as it happened; 0 = at once")
+    again.add_argument("--json", action="store_true", help="print every event as a line of JSON")
+    again.set_defaults(run=_replay)
+
+    many = commands.add_parser("sweep", help="race several numbers of pictures with several seeds")
+    _plan_options(many, without={"examples", "seed"})
+    many.add_argument("--examples", type=int, nargs="+", default=[5, 20, 50], metavar="N")
+    many.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 … N-1")
+    many.add_argument("--json", action="store_true", help="print every race as a line of JSON")
+    many.set_defaults(run=_sweep)
+
+    commands.add_parser("tasks", help="the pictures a race can be run on").set_defaults(run=_tasks)
+    commands.add_parser("backbones", help="the pretrained networks").set_defaults(run=_backbones)
+
+    learn = commands.add_parser("pretrain", help="make the embedded backbone again")
+    learn.add_argument("--images", type=Path, required=True, metavar="DIR", help="Tiny ImageNet: train-*.zip and val.zip")
+    learn.add_argument("--teacher", type=Path, metavar="FILE", help="torchvision's MobileNetV2 weights to distil from")
+    learn.add_argument("--work", type=Path, default=Path.home() / ".cache" / "headstart" / "pretrain", metavar="DIR")
+    learn.add_argument("--out", type=Path, default=Path("assets/backbone"), metavar="DIR")
+    learn.add_argument("--epochs", type=int, metavar="N")
+    learn.set_defaults(run=_pretrain)
+
+    commands.add_parser("tabletop", help="render the embedded pictures again", add_help=False).set_defaults(run=_tabletop)
+
+    bench = commands.add_parser("bench", help="measure: recipes (tables of what was tried), speed")
+    bench.add_argument("what", choices=("recipes", "speed"))
+    bench.add_argument("--seeds", type=int, default=5)
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def _plan_options(parser: argparse.ArgumentParser, without: Iterable[str] = ()) -> None:
+    for field in dataclasses.fields(Plan):
+        if field.name not in without and field.name != "learning_stages":
+            option = "--" + field.name.replace("_", "-")
+            parser.add_argument(option, dest=field.name, metavar=str(field.default), default=None)
+    parser.add_argument(
+        "--learn", metavar="head|topK|all", default=None, help="what learns in the pretrained network: head, top2, all …"
+    )
+
+
+def read_plan(parsed: argparse.Namespace) -> Plan:
+    """The plan that the options ask for. Raises PlanError."""
+    settings: dict[str, object] = {}
+    for field in dataclasses.fields(Plan):
+        text = getattr(parsed, field.name, None)
+        if isinstance(text, str):
+            settings[field.name] = read_setting(field.name, text, type(field.default))
+    if parsed.learn is not None:
+        settings["learning_stages"] = _learning_stages(parsed.learn, str(settings.get("backbone", Plan().backbone)))
+    return Plan.from_mapping(settings)
+
+
+def _learning_stages(text: str, backbone: str) -> int:
+    count = len(engine.stages(backbone, 2))
+    named = {"head": 1, "all": count} | {f"top{k}": k + 1 for k in range(1, count)}
+    if text not in named:
+        raise PlanError(f"learn is {text!r}; it must be one of {', '.join(named)}")
+    return named[text]
+
+
+def _race(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    plan = read_plan(parsed)
+    machine = engine.this_machine()
+    with engine.run_race(plan) as race:
+        began = time.monotonic()
+        timed: Iterator[tuple[float, Event]] = ((time.monotonic() - began, event) for event in race)
+        if parsed.record:
+            timed = engine.record(timed, parsed.record, Stamp(machine.name, datetime.date.today().isoformat()))
+        _show(timed, parsed.json)
+    return OK
+
+
+def _replay(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    stamp, pairs = engine.replay(parsed.file)
+    if not parsed.json:
+        print(f"RECORDED on {stamp.machine}, {stamp.date}")
+    speed = 0.0 if parsed.json else parsed.speed
+    _show(_paced(pairs, speed), parsed.json)
+    return OK
+
+
+def _paced(pairs: list[tuple[float, Event]], speed: float) -> Iterator[tuple[float, Event]]:
+    began = time.monotonic()
+    for seconds, event in pairs:
+        if speed > 0:
+            time.sleep(max(0.0, seconds / speed - (time.monotonic() - began)))
+        yield seconds, event
+
+
+def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> None:
+    board = Scoreboard()
+    if as_json:
+        for seconds, event in timed:
+            print(json.dumps({"t": round(seconds, 3), **engine.to_row(event)}), flush=True)
+        return
+    console = Console(width=None if sys.stdout.isatty() else 120, soft_wrap=True)  # a pipe is not 80 columns wide
+    with Live(console=console, refresh_per_second=8, transient=False) as live:
+        for seconds, event in timed:
+            board.add(event)
+            if isinstance(event, RaceStarted):
+                live.console.print(f"{event.network} · {event.training} pictures · {event.machine}, {event.precision}")
+            live.update(table(board, seconds))
+    console.print(sentence(board.verdict(), board))
+
+
+def table(board: Scoreboard, seconds: float) -> Table:
+    """Both racers' figures as they stand."""
+    progress = board.progress
+    left = f"{seconds * (1 - progress) / progress:.0f} s left" if 0.02 < progress < 1 else ""
+    grid = Table(title=f"{progress:4.0%}  {seconds:5.1f} s  {left}", title_justify="left", expand=False)
+    for column in ("racer", "doing", "epoch", "accuracy", "95 % interval", "best", "to 50 %", "80 %", "90 %", "compute"):
+        grid.add_column(column, justify="left" if column in ("racer", "doing") else "right")
+    for name in LANES:
+        curve = board.curves.get(name, Curve())
+        point = curve.points[-1] if curve.points else None
+        doing = curve.finished.reason if curve.finished else curve.phases[-1].phase if curve.phases else "building"
+        grid.add_row(
+            NAMES[name],
+            doing,
+            f"{point.epoch:.1f}" if point else "",
+            f"{'' if point.is_exact else '~'}{point.correct / point.total:.1%}" if point else "",
+            f"{point.low:.0%} – {point.high:.0%}" if point else "",
+            f"{curve.best.correct / curve.best.total:.1%}" if curve.best else "",
+            *(f"{t:.1f} s" if (t := curve.time_to(share)) is not None else "–" for share in engine.TARGETS),
+            f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "",
+            style=STYLES[name],
+        )
+    return grid
+
+
+def sentence(end: Verdict, board: Scoreboard) -> str:
+    """The verdict in a sentence."""
+    if end.outcome == "unfinished":
+        messages = [c.finished.message for c in board.curves.values() if c.finished and c.finished.message]
+        return f"No verdict: {'; '.join(messages) or 'the race did not end'}"
+    gap = f"{abs(end.gap):.1%} apart, 95 % interval {end.low:+.1%} to {end.high:+.1%}, McNemar p = {end.p_value:.2g}"
+    if end.outcome == "close":
+        return f"Too close to call: {gap}; below {end.threshold:.1%} another draw of pictures could turn it"
+    return f"{NAMES[end.outcome]} wins: {gap}"
+
+
+def _sweep(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    from engine.sweep import Raced, summarise, sweep
+
+    plan = read_plan(argparse.Namespace(**{**vars(parsed), "examples": None}))
+    races: dict[int, list[Raced]] = {}
+    total, began = len(parsed.examples) * parsed.seeds, time.monotonic()
+    for done, raced in enumerate(sweep(plan, parsed.examples, range(parsed.seeds)), 1):
+        races.setdefault(raced.plan.examples, []).append(raced)
+        if parsed.json:
+            print(json.dumps(dataclasses.asdict(raced)), flush=True)
+        else:
+            left = (time.monotonic() - began) / done * (total - done)
+            print(
+                f"{done}/{total}  {raced.plan.examples:4d} a class, seed {raced.plan.seed}: scratch {raced.scratch:.1%}, "
+                f"transfer {raced.transfer:.1%}, {raced.wall_seconds:.0f} s  ({left:.0f} s left)",
+                flush=True,
+            )
+    if not parsed.json:
+        print("\n| a class | from scratch | pretrained | gap | races |\n|---|---|---|---|---|")
+        for count, raced_all in races.items():
+            s = summarise(raced_all)
+            print(
+                f"| {count} | {s.scratch:.1%} ± {s.scratch_sd:.1%} | {s.transfer:.1%} ± {s.transfer_sd:.1%} "
+                f"| {s.gap:+.1%} ± {s.gap_sd:.1%} | {s.seeds} |"
+            )
+    return OK
+
+
+def _tasks(_parsed: argparse.Namespace, _rest: list[str]) -> int:
+    for name in engine.task_names():
+        task = engine.find_task(name)
+        print(
+            f"{task.name}: {task.about}. {len(task.classes)} classes ({', '.join(task.classes)}), {task.training} training "
+            f"and {task.heldout} held-out pictures a class, {task.px} px, {task.licence}"
+        )
+    return OK
+
+
+def _backbones(_parsed: argparse.Namespace, _rest: list[str]) -> int:
+    from engine.backbones import BACKBONES
+
+    for name, backbone in BACKBONES.items():
+        parameters = sum(stage.parameters for stage in engine.stages(name, 10))
+        state = "here" if backbone.weights.exists() else f"missing; `{backbone.remake}` makes it"
+        print(f"{name}: {backbone.description}; {parameters / 1e6:.1f} M parameters, weights {state}")
+    return OK
+
+
+def _pretrain(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    from engine import pretrain
+
+    recipe = pretrain.Recipe(**({"epochs": parsed.epochs} if parsed.epochs else {}))
+    note = TextColumn("{task.fields[note]}")
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note)
+    with bar:
+        rows = {}
+        for event in pretrain.make(parsed.images, parsed.work, parsed.out, recipe, parsed.teacher):
+            if isinstance(event, pretrain.Pretrained):
+                bar.console.print(f"validation {event.correct}/{event.total} = {event.correct / event.total:.1%}")
+                continue
+            if event.part not in rows:
+                rows[event.part] = bar.add_task(event.part, total=event.total, note="")
+            bar.update(rows[event.part], completed=event.done, total=event.total, note=event.note)
+            if event.part == "validation":
+                bar.console.print(event.note)
+    return OK
+
+
+def _tabletop(_parsed: argparse.Namespace, rest: list[str]) -> int:
+    from engine.tabletop.render import main as render
+
+    return render(rest)
+
+
+def _bench(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    from engine.bench import recipes, speed
+
+    return recipes.main(parsed.seeds) if parsed.what == "recipes" else speed.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

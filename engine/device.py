@@ -1,0 +1,67 @@
+"""What this machine can do: which device, how many threads a racer, which precision. Knows nothing of networks."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a race runs. `threads` is a racer's share of the cores (intra-op threads); 0 on a GPU."""
+
+    device: str
+    name: str
+    threads: int
+    precision: str  # "bf16" or "fp32"
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Mixed precision where the machine is faster with it; weights and optimizer stay in fp32."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def claim_thread(self) -> None:
+        """Set the calling thread's share of the cores: torch keeps the number per thread, so call it first thing."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+
+
+def cores() -> int:
+    """Cores this process may use: its affinity, and on Linux the container's quota (cgroup v2 `cpu.max`)."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return count
+
+
+@lru_cache(maxsize=1)
+def this_machine() -> Machine:
+    """This machine: a CUDA device where there is one, else the CPU, with half of the cores for each racer."""
+    if torch.cuda.is_available():
+        precision = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return Machine("cuda", torch.cuda.get_device_name(), 0, precision)
+    # Asked of the processor rather than timed: a probe that tips the other way would change the curves of a seed
+    precision = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_units() else "fp32"
+    return Machine("cpu", f"{_cpu_name()}, {cores()} cores", max(1, cores() // 2), precision)
+
+
+def _has_bf16_units() -> bool:
+    """Whether bf16 products are native (AVX-512 BF16 or AMX); emulated, they are slower than fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

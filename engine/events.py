@@ -1,0 +1,131 @@
+"""What happened in a race: frozen, flat facts, floats and strings, never tensors. Knows nothing of who listens."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Reason = Literal["done", "stopped", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class RaceStarted:
+    """The pictures are drawn and the racers are about to be built."""
+
+    plan: str  # as Plan.to_json gives it
+    classes: tuple[str, ...]
+    training: int  # pictures, all classes together
+    heldout: int
+    px: int  # side of the pictures the networks see
+    network: str  # "ResNet-10, pretrained on …"
+    machine: str
+    precision: str
+    threads: int  # intra-op threads of each racer; 0 on a GPU
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A racer's network is built; `parameters` numbers in it, `learning` of them may change."""
+
+    lane: str
+    parameters: int
+    learning: int
+    steps: int  # optimizer steps it will make; 0 where the budget is seconds
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """A racer turned to another part of its work."""
+
+    lane: str
+    phase: Literal["training", "caching", "head", "fine-tuning"]
+    learning_stages: int
+    epoch: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One optimizer step."""
+
+    lane: str
+    step: int  # from 1
+    epoch: float  # passes over the drawn pictures
+    pictures: int  # seen so far, counting repeats
+    seconds: float  # this racer's compute time, evaluation excluded
+    loss: float  # of this batch, before the step
+    rate: float  # the highest learning rate in force
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Held-out pictures named right, with the Wilson 95 % interval of the share."""
+
+    lane: str
+    step: int
+    epoch: float
+    pictures: int
+    seconds: float
+    correct: int
+    total: int
+    low: float  # share, 0..1
+    high: float
+    is_exact: bool  # the whole held-out set at one step; else a rolling estimate over the last few steps
+    evaluating: float  # seconds spent on evaluation so far, outside the racer's clock
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A racer's end. `answers` is one character a held-out picture: 1 named right, 0 wrong; empty without an end."""
+
+    lane: str
+    reason: Reason
+    step: int
+    epoch: float
+    pictures: int
+    seconds: float
+    correct: int
+    total: int
+    answers: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RaceFinished:
+    """Both racers ended; picture by picture, who named what right (McNemar's table), where both reached the end."""
+
+    both_right: int
+    only_scratch: int
+    only_transfer: int
+    both_wrong: int
+    p_value: float  # exact McNemar test, two-sided; 1.0 where there is nothing to compare
+    gap: float  # transfer minus scratch, share
+    gap_low: float  # 95 % interval of the gap for these racers, from the paired answers
+    gap_high: float
+    wall_seconds: float
+
+
+Event = RaceStarted | Prepared | PhaseStarted | Stepped | Evaluated | Finished | RaceFinished
+KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind for kind in (RaceStarted, Prepared, PhaseStarted, Stepped, Evaluated, Finished, RaceFinished)
+}
+
+
+def to_row(event: Event) -> dict[str, object]:
+    """The event as a flat mapping with its kind under `event`, ready for JSON."""
+    return {"event": type(event).__name__, **asdict(event)}
+
+
+def from_row(row: dict[str, object]) -> Event:
+    """The event that `to_row` wrote; fields that no event has are left out. Raises KeyError for an unknown kind."""
+    kind = KINDS[str(row["event"])]
+    values = {name: row[name] for name in kind.__dataclass_fields__}
+    if "classes" in values:
+        values["classes"] = tuple(values["classes"])  # type: ignore[arg-type]  # JSON has no tuples
+    return kind(**values)  # type: ignore[arg-type]
+
+
+def to_line(event: Event) -> str:
+    """The event as one line of JSON, without the line's end."""
+    return json.dumps(to_row(event), separators=(",", ":"))

@@ -1,0 +1,262 @@
+"""One racer's training job. Knows nothing of rivals or screens; it yields what happened."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine import augment, backbones, freezing, optimizers
+from engine.device import Machine
+from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
+from engine.metrics import wilson
+from engine.plan import Lane, Optimizer, Plan
+from engine.tasks import Drawn
+
+SMOOTHING = 0.1  # label smoothing of both racers
+EVALUATION_SHARE = 0.15  # of a racer's time, at most
+ROLLING_CHUNK, ROLLING_LEAST, ROLLING_WINDOW = 16, 64, 200  # held-out pictures it adds, needs at least, remembers
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a racer's work: which stages learn, at what rates, until what share of the race."""
+
+    name: str
+    learning_stages: int
+    rates: tuple[float, ...]  # one a learning stage, from the lowest up
+    optimizer: Optimizer
+    weight_decay: float
+    until: float
+
+
+def phases(lane: Lane, plan: Plan, stage_count: int) -> tuple[Phase, ...]:
+    """What a racer does one after the other.
+
+    From scratch everything learns at once. The pretrained racer trains its head, then the top stages with it.
+    """
+    if not lane.pretrained:
+        rates = (plan.scratch_rate,) * stage_count
+        decay = {"adamw": 0.05, "sgd": 5e-3, "muon": 0.05}[plan.scratch_optimizer]
+        return (Phase("training", 0, rates, plan.scratch_optimizer, decay, 1.0),)
+    if lane.learning_stages == 1:
+        return (Phase("head", 1, (plan.head_rate,), "adamw", 1e-2, 1.0),)
+    below = [plan.backbone_rate * plan.depth_factor**depth for depth in range(lane.learning_stages - 1)]
+    rates = (*reversed(below), plan.backbone_rate)
+    tuning = Phase("fine-tuning", lane.learning_stages, rates, "adamw", 0.05, 1.0)
+    if plan.head_share == 0:
+        return (tuning,)
+    return (Phase("head", 1, (plan.head_rate,), "adamw", 1e-2, plan.head_share), tuning)
+
+
+def train(
+    lane: Lane, plan: Plan, pictures: Drawn, machine: Machine, now: Callable[[], float], cached: bool = True
+) -> Iterator[Event | None]:
+    """Train one racer; yields its events, and None where there is nothing to tell, so that it can be stopped there.
+
+    `now` gives seconds. With `cached=False` frozen stages are run anew at every step: the plain version, slower and
+    with the same result. Raises UnavailableError where pretrained weights are not to be had.
+    """
+    model = backbones.build(plan.backbone, len(pictures.classes), plan.seed, lane.pretrained)
+    model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    work = phases(lane, plan, len(model))
+    batches = math.ceil(len(pictures.training) / plan.batch_size)
+    steps = batches * plan.epochs if plan.budget == "epochs" else 0
+    parameters = sum(p.numel() for p in model.parameters())
+    _, learning = freezing.split(model, work[-1].learning_stages)
+    yield Prepared(lane.name, parameters, sum(p.numel() for p in learning.parameters()), steps)
+
+    clock = Stopwatch(now)
+    judge = Judge(lane.name, pictures, machine, now, plan, batches)
+    step, reason, message = 0, "done", ""
+    order: tuple[Tensor, ...] = ()
+    for phase in work:
+        frozen, learning = freezing.split(model, phase.learning_stages)
+        freezing.freeze(frozen)
+        freezing.learn(learning, lane.pretrained)
+        kind = freezing.CachedInputs if cached and len(frozen) else freezing.FreshInputs
+        inputs = kind(frozen, pictures, plan.augmented, plan.seed, machine)
+        if isinstance(inputs, freezing.CachedInputs):
+            yield PhaseStarted(lane.name, "caching", phase.learning_stages, step / batches, clock.seconds)
+            yield from clock.around(inputs.prepare())
+            yield from judge.around(inputs.prepare_heldout())
+        yield PhaseStarted(lane.name, phase.name, phase.learning_stages, step / batches, clock.seconds)  # type: ignore[arg-type]
+        judge.turn_to(learning, inputs)
+        yield from judge.exactly(step, clock.seconds)
+        groups = zip(learning, phase.rates, strict=True)
+        optimizer = optimizers.make(phase.optimizer, groups, phase.weight_decay)
+        began = progress = _progress(plan, step, steps, clock.seconds)
+
+        while progress < phase.until and reason == "done":
+            epoch, position = divmod(step, batches)
+            if not order or position == 0:
+                shuffled = torch.randperm(len(pictures.training), generator=augment.generator(plan.seed, 5, epoch))
+                order = shuffled.tensor_split(batches)  # nearly equal parts: no tiny last batch for BatchNorm
+            clock.start()
+            rate = optimizers.set_rate(optimizer, (progress - began) / (phase.until - began))
+            x = inputs.batch(order[position], epoch)
+            y = pictures.training_labels[order[position].to(pictures.training_labels.device)]
+            with machine.autocast():
+                logits = learning(x)
+            loss = F.cross_entropy(logits.float(), y, label_smoothing=SMOOTHING)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            value = loss.item()  # waits for the GPU, so the clock is honest there too
+            clock.stop()
+            step += 1
+            judge.trained(len(x))
+            if not math.isfinite(value):
+                reason, message = "diverged", f"the loss became {value} at step {step}: the learning rate is too high"
+            yield Stepped(lane.name, step, step / batches, judge.seen, clock.seconds, value, rate)
+            progress = _progress(plan, step, steps, clock.seconds)
+            if reason == "done":
+                yield from judge.after(step, clock.seconds, progress >= phase.until)
+
+    correct, answers = judge.last if reason == "done" else (0, "")
+    yield Finished(
+        lane.name,
+        reason,  # type: ignore[arg-type]
+        step,
+        step / batches,
+        judge.seen,
+        clock.seconds,
+        correct,
+        len(answers),
+        answers,
+        message,
+    )
+
+
+def _progress(plan: Plan, step: int, steps: int, seconds: float) -> float:
+    """The share of the race that is behind this racer."""
+    return step / steps if plan.budget == "epochs" else min(1.0, seconds / plan.seconds)
+
+
+class Stopwatch:
+    """A racer's own compute time in seconds; it stands still during evaluation."""
+
+    def __init__(self, now: Callable[[], float]):
+        self._now, self.seconds, self._began = now, 0.0, 0.0
+
+    def start(self) -> None:
+        """Let it run."""
+        self._began = self._now()
+
+    def stop(self) -> None:
+        """Let it stand still."""
+        self.seconds += self._now() - self._began
+
+    def around(self, work: Iterator[None]) -> Iterator[None]:
+        """Run for each piece of `work`, and stand still while the piece is handed on."""
+        while True:
+            self.start()
+            try:
+                next(work)
+            except StopIteration:
+                return
+            finally:
+                self.stop()
+            yield
+
+
+class Judge:
+    """Asks a racer about held-out pictures: exactly at times, and by a rolling estimate in between.
+
+    When it asks depends on counts, never on a clock, so that a seed has one curve. A forward pass is taken as a third
+    of a training step for the same pictures; the allowance grows with every trained picture so that evaluation stays
+    within EVALUATION_SHARE of the racer's time. A lone head on cached features is asked exactly after every epoch:
+    that costs next to nothing.
+    """
+
+    def __init__(self, lane: str, pictures: Drawn, machine: Machine, now: Callable[[], float], plan: Plan, batches: int):
+        self._lane, self._pictures, self._machine, self._batches = lane, pictures, machine, batches
+        self._watch = Stopwatch(now)
+        self._mixed = torch.randperm(len(pictures.heldout), generator=augment.generator(plan.seed, 6))
+        self._recent: deque[bool] = deque(maxlen=ROLLING_WINDOW)
+        self._next, self._allowance, self._asked_at = 0, 0.0, 0
+        self.seen = 0
+        self.last: tuple[int, str] = (0, "")
+
+    def turn_to(self, learning: nn.Sequential, inputs: freezing.FreshInputs | freezing.CachedInputs) -> None:
+        """From now on these stages answer."""
+        self._learning, self._inputs = learning, inputs
+        self._is_cheap = len(learning) == 1 and isinstance(inputs, freezing.CachedInputs)
+
+    def around(self, work: Iterator[None]) -> Iterator[None]:
+        """Count this work as evaluation."""
+        return self._watch.around(work)
+
+    def trained(self, pictures: int) -> None:
+        """Note that so many pictures were trained on."""
+        self.seen += pictures
+        self._allowance += pictures * 3 * EVALUATION_SHARE / (1 - EVALUATION_SHARE)
+
+    def after(self, step: int, seconds: float, is_end: bool) -> Iterator[Event | None]:
+        """What there is to ask after a step: everything, a few pictures, or nothing."""
+        total = len(self._pictures.heldout)
+        if (
+            is_end
+            or (self._is_cheap and step % self._batches == 0)
+            or (not self._is_cheap and step % self._batches == 0 and self._allowance > 2 * total)
+        ):
+            yield from self.exactly(step, seconds)
+        elif not self._is_cheap and step % 2 == 0:
+            yield from self.roughly(step, seconds)
+
+    def exactly(self, step: int, seconds: float) -> Iterator[Event | None]:
+        """Ask about the whole held-out set."""
+        total, answers = len(self._pictures.heldout), []
+        for first in range(0, total, freezing.CHUNK if not self._is_cheap else total):
+            rows = slice(first, first + freezing.CHUNK) if not self._is_cheap else slice(None)
+            answers.append(self._ask(rows))
+            yield None
+        right = torch.cat(answers)
+        correct = int(right.sum())
+        if not self._is_cheap:
+            self._allowance -= total
+        self.last = (correct, "".join("1" if r else "0" for r in right.tolist()))
+        yield self._evaluated(step, seconds, correct, total, True)
+
+    def roughly(self, step: int, seconds: float) -> Iterator[Event]:
+        """Ask about the next few pictures, and report the last ROLLING_WINDOW answers."""
+        rows = self._mixed[torch.arange(self._next, self._next + ROLLING_CHUNK) % len(self._mixed)]
+        self._next += ROLLING_CHUNK
+        self._allowance -= ROLLING_CHUNK
+        self._recent.extend(self._ask(rows).tolist())
+        if len(self._recent) >= ROLLING_LEAST:
+            yield self._evaluated(step, seconds, sum(self._recent), len(self._recent), False)
+
+    def _ask(self, rows: slice | Tensor) -> Tensor:
+        """Which of these held-out pictures are named right: (n,) bool."""
+        self._watch.start()
+        modes = [module.training for module in self._learning.modules()]
+        self._learning.eval()
+        with torch.no_grad(), self._machine.autocast():
+            named = self._learning(self._inputs.heldout(rows)).argmax(1)
+        for module, mode in zip(self._learning.modules(), modes, strict=True):
+            module.training = mode
+        right = (named == self._pictures.heldout_labels[rows]).cpu()
+        self._watch.stop()
+        return right
+
+    def _evaluated(self, step: int, seconds: float, correct: int, total: int, is_exact: bool) -> Evaluated:
+        low, high = wilson(correct, total)
+        return Evaluated(
+            self._lane,
+            step,
+            step / self._batches,
+            self.seen,
+            seconds,
+            correct,
+            total,
+            low,
+            high,
+            is_exact,
+            self._watch.seconds,
+        )

@@ -1,0 +1,72 @@
+"""What comes with the project is whole, small enough, and what its cards say it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import shared
+from safetensors.torch import load_file
+
+from engine import Plan, Scoreboard, backbones, pretrain, replay, run_race, tasks
+from engine.events import Finished
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def test_tabletop_holds_what_the_issue_asks_for() -> None:
+    task = tasks.find("tabletop")
+    assert len(task.classes) >= 10
+    assert (task.training, task.heldout, task.px) == (300, 60, 96)
+    pictures = tasks.load("tabletop")
+    assert pictures["train"].shape == (len(task.classes), 300, 3, 96, 96)
+    assert pictures["heldout"].shape == (len(task.classes), 60, 3, 96, 96)
+
+
+def test_the_weights_fill_the_backbone_to_the_last_tensor() -> None:
+    state = load_file(backbones.BACKBONES["resnet10"].weights)
+    wanted = {k: v.shape for k, v in backbones.resnet10(10).state_dict().items() if not k.startswith("fc.")}
+    assert {k: v.shape for k, v in state.items()} == wanted
+    assert all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point())
+
+
+def test_the_model_card_states_the_counted_accuracy() -> None:
+    facts = json.loads((ASSETS / "backbone" / "resnet10.json").read_text())["validation"]
+    card = (ASSETS / "backbone" / "README.md").read_text(encoding="utf-8")
+    assert f"{facts['correct']:,} / {facts['total']:,}" in card
+
+
+@pytest.mark.slow
+def test_the_stated_accuracy_is_what_the_stored_weights_reach() -> None:
+    images = shared("tiny-imagenet-200")
+    *_, last = pretrain.read_pictures(images, "val")
+    assert isinstance(last, tuple)
+    home = ASSETS / "backbone"
+    state = load_file(home / "resnet10.safetensors") | load_file(home / "resnet10-head.safetensors")
+    model = backbones.resnet10(200)
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    correct, total = pretrain.validate(model, *last, torch.device("cpu"))
+    stated = json.loads((home / "resnet10.json").read_text())["validation"]
+    assert total == stated["total"]
+    assert abs(correct - stated["correct"]) <= 0.003 * total  # fp16 weights, another machine's bf16
+
+
+def test_the_recorded_race_is_a_whole_one_of_the_default_plan() -> None:
+    stamp, pairs = replay(ASSETS / "races" / "default.jsonl")
+    board = Scoreboard()
+    for _, event in pairs:
+        board.add(event)
+    assert board.plan == Plan()
+    assert stamp.machine
+    assert stamp.date
+    assert board.verdict().outcome == "transfer"
+
+
+@pytest.mark.slow
+def test_on_the_embedded_pair_a_frozen_backbone_beats_a_short_training_from_scratch() -> None:
+    ends = {e.lane: e for e in run_race(Plan(learning_stages=1, epochs=12)) if isinstance(e, Finished)}
+    share = {name: end.correct / end.total for name, end in ends.items()}
+    assert share["transfer"] > 0.5
+    assert share["transfer"] > share["scratch"] + 0.15

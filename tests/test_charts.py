@@ -1,0 +1,59 @@
+"""A figure shows exactly the scoreboard's points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from demo import charts
+from engine import LANES, Plan, Scoreboard, run_race
+
+
+@pytest.fixture
+def board(tiny: Path) -> Scoreboard:
+    board = Scoreboard()
+    for event in run_race(Plan(examples=4, epochs=6, batch_size=4, learning_stages=2)):
+        board.add(event)
+    return board
+
+
+def traces(figure: object) -> dict[tuple[str, str], object]:
+    return {tuple(t.meta): t for t in figure.data}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("axis", ["epoch", "seconds", "pictures"])
+def test_every_point_is_drawn_in_its_place(board: Scoreboard, axis: str) -> None:
+    found = traces(charts.accuracy(board, axis))
+    for lane in LANES:
+        exact = board.curves[lane].exact
+        trace = found[lane, "exact"]
+        assert list(trace.x) == [getattr(p, axis) for p in exact]  # type: ignore[attr-defined]
+        assert list(trace.y) == [p.correct / p.total for p in exact]  # type: ignore[attr-defined]
+        assert list(found[lane, "low"].y) == [p.low for p in exact]  # type: ignore[attr-defined]
+        assert list(found[lane, "high"].y) == [p.high for p in exact]  # type: ignore[attr-defined]
+        rolling = [p for p in board.curves[lane].points if not p.is_exact]
+        assert len(found[lane, "rolling"].y) == len(rolling)  # type: ignore[attr-defined]
+
+
+def test_the_line_of_guessing_is_one_over_the_classes(board: Scoreboard) -> None:
+    assert charts.accuracy(board).layout.shapes[0].y0 == pytest.approx(1 / 3)
+
+
+def test_racers_differ_in_colour_dash_and_marker(board: Scoreboard) -> None:
+    found = traces(charts.accuracy(board))
+    scratch, transfer = found["scratch", "exact"], found["transfer", "exact"]
+    for look in ("line.color", "line.dash", "marker.symbol"):
+        assert scratch[look] != transfer[look]  # type: ignore[index]
+
+
+def test_losses_and_rates_are_drawn_on_axes_of_their_own(board: Scoreboard) -> None:
+    found = traces(charts.loss(board))
+    steps = board.curves["scratch"].losses
+    assert list(found["scratch", "loss"].y) == [s.loss for s in steps]  # type: ignore[attr-defined]
+    assert list(found["scratch", "rate"].y) == [s.rate for s in steps]  # type: ignore[attr-defined]
+    assert found["scratch", "loss"].yaxis != found["scratch", "rate"].yaxis  # type: ignore[attr-defined]
+
+
+def test_an_empty_board_makes_an_empty_figure() -> None:
+    assert all(not t.x for t in charts.accuracy(Scoreboard()).data)

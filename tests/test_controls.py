@@ -1,0 +1,42 @@
+"""Widgets show the plan's ranges, and what they show is the plan that is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from demo import controls
+from engine import Plan, PlanError
+
+
+def test_what_the_widgets_show_is_the_plan_that_is_read(tiny: Path) -> None:
+    plan = Plan(examples=5, learning_stages=2, budget="seconds", seconds=12.0, seed=4)
+    shown = [v["value"] if isinstance(v, dict) else v for v in controls.show_plan(plan)]
+    assert controls.read_plan(shown) == plan
+
+
+def test_the_sliders_end_where_the_task_and_the_network_do(tiny: Path) -> None:
+    with gr.Blocks():
+        panel = controls.build()
+    examples, learning = panel.widgets["examples"], panel.widgets["learning_stages"]
+    assert (examples.minimum, examples.maximum) == (2, 8)  # type: ignore[attr-defined]
+    assert (learning.minimum, learning.maximum) == (1, 6)  # type: ignore[attr-defined]
+    assert len(panel.inputs) == len(controls.ORDER)
+
+
+def test_whole_numbers_may_come_as_floats_and_halves_may_not(tiny: Path) -> None:
+    values = [v["value"] if isinstance(v, dict) else v for v in controls.show_plan(Plan())]
+    values[0] = 5.0
+    assert controls.read_plan(values).examples == 5
+    values[0] = 5.5
+    with pytest.raises(PlanError, match="whole number"):
+        controls.read_plan(values)
+
+
+def test_an_empty_field_is_named_in_the_visitors_words(tiny: Path) -> None:
+    values = [v["value"] if isinstance(v, dict) else v for v in controls.show_plan(Plan())]
+    values[controls.ORDER.index("head_rate")] = None
+    with pytest.raises(PlanError, match="Learning rate of the new head is empty"):
+        controls.read_plan(values)

@@ -1,0 +1,214 @@
+"""Races run one at a time; the log is append-only; only the owner stops a race, or her absence."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.hub import WAITING, Hub, Log, QueueFullError, standing
+from engine import Plan, PlanError, Scoreboard, Stamp, record, run_race
+
+LONG = Plan(examples=4, epochs=500, batch_size=6)
+SHORT = Plan(examples=3, epochs=1, learning_stages=1)
+
+
+@pytest.fixture
+def hub(tiny: Path) -> Iterator[Hub]:
+    hub = Hub(grace=60)
+    yield hub
+    hub.close()
+    until(lambda: hub.running is None)
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for it, and fail if it does not come."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def rows(log: Log | None) -> list[dict]:
+    assert log is not None
+    return [json.loads(row) for row in log.rows]
+
+
+def kinds(log: Log | None) -> list[str]:
+    return [row["event"] for row in rows(log)]
+
+
+def test_a_race_leaves_its_events_in_its_log(hub: Hub) -> None:
+    race = hub.start(SHORT, "ann")
+    log = hub.find(race)
+    assert log is not None
+    until(lambda: log.state == "ended")
+    seen = kinds(log)
+    assert seen[0] == "Queued"
+    assert seen[1] == "RaceStarted"
+    assert seen[-1] == "Ended"
+    assert seen.count("Finished") == 2
+    assert seen.index("RaceFinished") < seen.index("Ended")
+    assert "Standing" in seen
+    times = [row["t"] for row in rows(log) if "t" in row]
+    assert times == sorted(times)
+
+
+def test_others_wait_in_order_and_are_told_their_place(hub: Hub) -> None:
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    second, third = hub.start(SHORT, "bob"), hub.start(SHORT, "cat")
+    assert [rows(hub.find(r))[-1]["place"] for r in (second, third)] == [1, 2]
+    assert rows(hub.find(second))[-1]["watch"] == first
+    hub.stop(first, "ann")
+    for race in (second, third):
+        log = hub.find(race)
+        assert log is not None
+        until(lambda log=log: log.state == "ended")
+    assert rows(hub.find(third))[1]["place"] == 1
+    assert kinds(hub.find(third))[-1] == "Ended"
+
+
+def test_only_the_owner_can_stop_a_race(hub: Hub) -> None:
+    race = hub.start(LONG, "ann")
+    until(lambda: hub.running == race)
+    hub.stop(race, "bob")
+    time.sleep(0.1)
+    assert hub.running == race
+    hub.stop(race, "ann")
+    until(lambda: hub.running is None)
+    assert rows(hub.find(race))[-1] == {"event": "Ended", "reason": "stopped"}
+
+
+def test_a_race_that_waits_can_be_stopped(hub: Hub) -> None:
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    second = hub.start(SHORT, "bob")
+    hub.stop(second, "bob")
+    assert kinds(hub.find(second))[-1] == "Ended"
+    hub.stop(first, "ann")
+
+
+def test_starting_again_ends_the_owners_earlier_race(hub: Hub) -> None:
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    second = hub.start(SHORT, "ann")
+    log = hub.find(second)
+    assert log is not None
+    until(lambda: log.state == "ended")
+    assert kinds(hub.find(first))[-1] == "Ended"
+
+
+def test_a_race_ends_when_its_owner_has_been_gone_for_the_grace_time(tiny: Path) -> None:
+    hub = Hub(grace=0.3)
+    race = hub.start(LONG, "ann")
+    hub.arrive("ann")
+    until(lambda: hub.running == race)
+    time.sleep(1.0)
+    assert hub.running == race
+    hub.leave("ann")
+    until(lambda: hub.running is None)
+    hub.close()
+
+
+def test_a_second_page_of_the_owner_keeps_the_race_going(tiny: Path) -> None:
+    hub = Hub(grace=0.3)
+    race = hub.start(LONG, "ann")
+    hub.arrive("ann")
+    hub.arrive("ann")
+    hub.leave("ann")
+    until(lambda: hub.running == race)
+    time.sleep(1.0)
+    assert hub.running == race
+    hub.close()
+
+
+def test_a_page_that_asks_without_a_stream_keeps_the_race_going_too(tiny: Path) -> None:
+    hub = Hub(grace=0.5)
+    race = hub.start(LONG, "ann")
+    until(lambda: hub.running == race)
+    for _ in range(8):
+        time.sleep(0.2)
+        hub.touch("ann")
+    assert hub.running == race
+    until(lambda: hub.running is None)
+    hub.close()
+
+
+def test_old_logs_are_forgotten_but_never_the_recorded_race(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.hub.KEPT", 1)
+    hub._logs["recorded"] = Log(Plan(), "", "ended")
+    first = hub.start(SHORT, "ann")
+    for owner in ("bob", "cat", "dan"):
+        log = hub.find(hub.start(SHORT, owner))
+        assert log is not None
+        until(lambda log=log: log.state == "ended")
+    hub.start(SHORT, "eve")
+    assert hub.find(first) is None
+    assert hub.find("recorded") is not None
+
+
+def test_what_cannot_be_raced_never_enters_the_queue(hub: Hub) -> None:
+    with pytest.raises(PlanError, match="8 training pictures"):
+        hub.start(Plan(examples=100), "ann")
+    assert hub.running is None
+
+
+def test_the_queue_has_an_end(hub: Hub) -> None:
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    for k in range(WAITING):
+        hub.start(SHORT, f"visitor {k}")
+    with pytest.raises(QueueFullError, match="try again"):
+        hub.start(SHORT, "one more")
+
+
+def test_ids_are_long_and_differ(hub: Hub) -> None:
+    ids = {hub.start(SHORT, str(k)) for k in range(4)}
+    assert len(ids) == 4
+    assert all(len(race) >= 16 for race in ids)
+
+
+def test_a_failing_race_says_so_and_the_next_one_runs(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    import demo.hub
+
+    def fail(_plan: Plan) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(demo.hub, "run_race", fail)
+        log = hub.find(hub.start(SHORT, "ann"))
+        assert log is not None
+        until(lambda: log.state == "ended")
+    assert rows(log)[-1] == {"event": "Ended", "reason": "failed", "message": "the disk is on fire"}
+    again = hub.find(hub.start(SHORT, "bob"))
+    assert again is not None
+    until(lambda: again.state == "ended")
+    assert rows(again)[-1]["reason"] == "done"
+
+
+def test_a_recording_is_read_like_a_race_and_stamped(hub: Hub, tmp_path: Path) -> None:
+    path = tmp_path / "race.jsonl"
+    pairs = [(k * 0.1, e) for k, e in enumerate(run_race(SHORT))]
+    list(record(iter(pairs), path, Stamp("a machine", "2026-11-21")))
+    hub.add_recording("recorded", path)
+    log = hub.find("recorded")
+    assert log is not None
+    assert log.state == "ended"
+    assert rows(log)[0] == {"event": "Recorded", "machine": "a machine", "date": "2026-11-21"}
+    assert [k for k in kinds(log) if k not in ("Standing", "Recorded")] == [type(e).__name__ for _, e in pairs]
+
+
+def test_standing_says_what_the_scoreboard_holds(tiny: Path) -> None:
+    board = Scoreboard()
+    for event in run_race(SHORT):
+        board.add(event)
+    row = standing(board, 5.0)
+    curve = board.curves["transfer"]
+    assert curve.finished is not None
+    assert row["lanes"]["transfer"]["counted"] == f"{curve.finished.correct} / {curve.finished.total}"  # type: ignore[index]
+    assert row["progress"] == 1.0
+    assert row["left"] is None

@@ -1,0 +1,31 @@
+"""The component's markup and what its script is told."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from demo import live, words
+from engine import LANES, TARGETS
+
+
+def test_every_trace_tells_the_script_what_it_draws() -> None:
+    figures = live.known()["figures"]
+    drawn = {tuple(trace["meta"]) for figure in figures.values() for trace in figure["data"]}
+    assert drawn == {(lane, kind) for lane in LANES for kind in ("low", "high", "rolling", "exact", "loss", "rate")}
+
+
+def test_the_script_is_whole() -> None:
+    script = live.SCRIPT.read_text(encoding="utf-8")
+    assert script.count("__KNOWN__") == 1
+    used = set(re.findall(r'word\("(\w+)"', script))
+    assert used <= set(words.SCRIPT)
+    assert json.loads(json.dumps(live.known())) == live.known()
+
+
+def test_the_markup_has_a_field_for_every_figure_and_runs_no_template() -> None:
+    markup = live.markup()
+    for field in ("accuracy", "interval", "best", "seconds", "phase", *(f"target-{k}" for k in range(len(TARGETS)))):
+        assert markup.count(f'data-field="{field}"') == len(LANES)
+    assert "${" not in markup
+    assert "{{" not in markup

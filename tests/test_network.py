@@ -1,0 +1,22 @@
+"""The picture of the network follows the slider."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo import network, words
+from engine import stages
+
+
+@pytest.mark.parametrize("learning", range(1, 7))
+def test_what_is_frozen_and_what_learns_follows_the_slider(learning: int) -> None:
+    drawn = network.draw(stages("resnet10", 10), learning, 64)
+    assert drawn.count(words.FROZEN) == 6 - learning
+    assert drawn.count(words.LEARNING) == learning - 1
+    assert drawn.count(words.NEW) == 1
+
+
+def test_shapes_and_sizes_are_those_of_the_network() -> None:
+    drawn = network.draw(stages("resnet10", 7), 1, 64)
+    for text in ("3×64×64", "64×16×16", "512", "3.6 k", "3.6 k of 4.91 M parameters learn"):
+        assert text in drawn

@@ -1,0 +1,306 @@
+"""The real page in a real browser: a race from Start to verdict, a reload in the middle, a stop, keys only, no leaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOME = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
+
+ROLLS = "document.querySelector('[data-chart=accuracy]').data.find((t) => t.meta[1] === 'rolling').x.length > 2"
+pytestmark = pytest.mark.browser
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app as a visitor's server runs it: `python app.py` on a free port."""
+    port = free_port()
+    log = (tmp_path_factory.mktemp("app") / "log").open("w+")
+    env = {**os.environ, "GRADIO_SERVER_PORT": str(port), "HEADSTART_GRACE": "5"}
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=HOME, env=env, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        assert process.poll() is None, Path(log.name).read_text()
+        try:
+            urllib.request.urlopen(url, timeout=1).read()
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield url
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+    text = Path(log.name).read_text()
+    assert "Traceback" not in text, text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A browser of its own, with what went wrong in it."""
+
+    def __init__(self, browser: Any, url: str, width: int = 1440, scheme: str = "light"):
+        self.url = url
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        self.problems: list[str] = []
+        self.page = self.open()
+
+    def open(self, query: str = "") -> Any:
+        """A new tab of this browser."""
+        page = self.context.new_page()
+        page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.problems.append(str(e)))
+        page.on("request", lambda r: self.check(r.url))
+        page.goto(self.url + query)
+        page.wait_for_selector(".main-svg", timeout=60_000)
+        return page
+
+    def check(self, url: str) -> None:
+        """Note a request that leaves this machine."""
+        if not url.startswith((self.url, "data:", "blob:")):
+            self.problems.append(f"off-host request: {url}")
+
+    def close(self) -> None:
+        """Leave, and fail if anything went wrong."""
+        self.context.close()
+        assert self.problems == []
+
+
+@pytest.fixture
+def visitor(browser: Any, server: str) -> Iterator[Visitor]:
+    visitor = Visitor(browser, server)
+    yield visitor
+    visitor.close()
+
+
+def drawn(page: Any, lane: str, kind: str = "exact") -> list[list[float]]:
+    """The points on the chart: [[x …], [y …]]."""
+    return page.evaluate(
+        """([lane, kind]) => {
+          const all = document.querySelector('[data-chart=accuracy]').data;
+          const t = all.find((t) => t.meta[0] === lane && t.meta[1] === kind);
+          return [[...t.x], [...t.y]];
+        }""",
+        [lane, kind],
+    )
+
+
+def rows(url: str, race: str) -> list[dict]:
+    with urllib.request.urlopen(f"{url}/gradio_api/headstart/races/{race}/rows?since=0") as answer:
+        return json.load(answer)["rows"]
+
+
+def watch_race(page: Any) -> list[str]:
+    """The ids of races this page reads, as they are asked for."""
+    seen: list[str] = []
+    page.on("request", lambda r: seen.extend(re.findall(r"/races/([^/]+)/events", r.url)))
+    return seen
+
+
+def set_quick(page: Any, examples: int = 5, epochs: int = 6, learning: int = 1) -> None:
+    """A race of a few seconds, by the widgets."""
+    page.fill("#hs-examples input[type=number]", str(examples))
+    page.fill("#hs-learning input[type=number]", str(learning))
+    page.click("#hs-more button")
+    page.fill("#hs-epochs input[type=number]", str(epochs))
+    page.keyboard.press("Tab")
+
+
+def headline(page: Any) -> str:
+    return page.inner_text(".hs-headline")
+
+
+def finish(page: Any, seconds: float = 120) -> None:
+    page.wait_for_function(
+        "/wins by|Too close|No verdict|no verdict/.test(document.querySelector('.hs-headline').textContent)"
+        " && document.querySelector('.hs-stamp').hidden",
+        timeout=seconds * 1000,
+    )
+
+
+def test_before_the_first_start_a_recorded_race_is_shown_and_stamped(visitor: Visitor) -> None:
+    page = visitor.page
+    page.wait_for_function("!document.querySelector('.hs-stamp').hidden")
+    assert page.inner_text(".hs-stamp").startswith("RECORDED · ")
+    page.wait_for_function("document.querySelector('[data-chart=accuracy]').data.some((t) => t.x.length > 3)")
+    shoot(page, "recorded")
+
+
+def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, server: str) -> None:
+    page = visitor.page
+    races = watch_race(page)
+    set_quick(page, epochs=12)
+    page.click("#hs-start")
+    finish(page)
+    page.wait_for_timeout(500)
+    log = rows(server, races[-1])
+    for lane in ("scratch", "transfer"):
+        exact = [r for r in log if r["event"] == "Evaluated" and r["lane"] == lane and r["is_exact"]]
+        rolling = [r for r in log if r["event"] == "Evaluated" and r["lane"] == lane and not r["is_exact"]]
+        assert drawn(page, lane) == [[r["epoch"] for r in exact], [r["correct"] / r["total"] for r in exact]]
+        assert len(drawn(page, lane, "rolling")[0]) == len(rolling)
+    plan = json.loads(next(r for r in log if r["event"] == "RaceStarted")["plan"])
+    assert (plan["examples"], plan["epochs"], plan["learning_stages"]) == (5, 12, 1)
+    page.click("text=seconds >> nth=-1")
+    page.wait_for_function("document.querySelector('[data-chart=accuracy]').layout.xaxis.title.text === 'seconds'")
+    exact = [r for r in log if r["event"] == "Evaluated" and r["lane"] == "scratch" and r["is_exact"]]
+    assert drawn(page, "scratch")[0] == [r["seconds"] for r in exact]
+    page.click("text=Loss and learning rate")
+    page.wait_for_selector("[data-chart=loss] .main-svg")
+    steps = [r for r in log if r["event"] == "Stepped" and r["lane"] == "scratch"]
+    counted = page.evaluate("document.querySelector('[data-chart=loss]').data.find((t) => t.meta[0] === 'scratch').x.length")
+    assert counted == len(steps)
+    shoot(page, "loss")
+
+
+def test_a_reload_in_the_middle_and_a_second_tab_show_the_same_race(visitor: Visitor, server: str) -> None:
+    page = visitor.page
+    set_quick(page, epochs=40)
+    races = watch_race(page)
+    page.click("#hs-start")
+    page.wait_for_function(ROLLS)
+    race = races[-1]
+    page.reload()
+    page.wait_for_selector(".main-svg")
+    second = visitor.open()
+    for tab in (page, second):
+        tab.wait_for_function("document.querySelector('.hs-stamp').hidden")
+        assert tab.input_value("#hs-examples input[type=number]") == "5"
+    finish(page)
+    finish(second)
+    page.wait_for_timeout(500)
+    log = rows(server, race)
+    exact = [r["epoch"] for r in log if r["event"] == "Evaluated" and r["lane"] == "scratch" and r["is_exact"]]
+    assert drawn(page, "scratch")[0] == exact
+    assert drawn(second, "scratch")[0] == exact
+    assert headline(page) == headline(second)
+
+
+def test_stop_ends_the_race_and_frees_the_machine(visitor: Visitor, server: str) -> None:
+    page = visitor.page
+    set_quick(page, epochs=200)
+    races = watch_race(page)
+    page.click("#hs-start")
+    page.wait_for_function(ROLLS)
+    page.click("#hs-stop")
+    page.wait_for_function(
+        "/Stopped before the end/.test(document.querySelector('.hs-headline').textContent)", timeout=20_000
+    )
+    log = rows(server, races[-1])
+    assert log[-1] == {"event": "Ended", "reason": "stopped"}
+    assert {r["reason"] for r in log if r["event"] == "Finished"} <= {"stopped", "done"}
+
+
+def test_another_visitor_sees_the_race_and_waits_in_the_queue(browser: Any, server: str) -> None:
+    ann, bob = Visitor(browser, server), None
+    try:
+        set_quick(ann.page, epochs=200)
+        ann.page.click("#hs-start")
+        ann.page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)")
+        bob = Visitor(browser, server)
+        bob.page.wait_for_function("/another visitor/.test(document.querySelector('.hs-status').textContent)")
+        set_quick(bob.page, epochs=2)
+        bob.page.click("#hs-start")
+        bob.page.wait_for_function("/Number 1 in the queue/.test(document.querySelector('.hs-status').textContent)")
+        ann.context.close()  # her tab is gone: after the grace time the machine is free
+        finish(bob.page)
+        assert ann.problems == []
+    finally:
+        if bob:
+            bob.close()
+
+
+def test_an_earlier_race_stays_as_a_ghost_until_cleared(visitor: Visitor) -> None:
+    page = visitor.page
+    set_quick(page, epochs=4)
+    ghosts = "document.querySelector('[data-chart=accuracy]').data.filter((t) => t.meta[0] === 'ghost').length"
+    page.click("#hs-start")
+    finish(page)
+    assert page.evaluate(ghosts) == 0
+    page.click("#hs-start")
+    page.wait_for_function(f"{ghosts} === 2")
+    finish(page)
+    page.click(".hs-clear")
+    assert page.evaluate(ghosts) == 0
+
+
+def test_the_page_can_be_used_by_keys_alone(visitor: Visitor) -> None:
+    page = visitor.page
+    set_quick(page, epochs=200)
+    page.focus("#hs-start")
+    page.keyboard.press("Enter")
+    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)")
+    page.focus("#hs-tab-accuracy")
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("#hs-tab-loss", "aria-selected") == "true"
+    page.focus("#hs-stop")
+    page.keyboard.press("Enter")
+    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline').textContent)", timeout=20_000)
+
+
+def test_a_setting_out_of_range_is_refused_with_a_sentence_and_nothing_is_lost(visitor: Visitor) -> None:
+    page = visitor.page
+    page.click("#hs-more button")
+    page.fill("#hs-seed input", "")
+    page.click("#hs-start")
+    page.wait_for_selector("text=Seed is empty: enter a number")
+    assert page.input_value("#hs-examples input[type=number]") == "20"
+
+
+def test_a_link_sets_the_controls_and_the_network_follows(visitor: Visitor) -> None:
+    page = visitor.open("/?examples=7&learning_stages=2")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '7'")
+    page.wait_for_function("document.querySelectorAll('.hs-stage.hs-learns').length === 2")
+    assert page.locator(".hs-stage.hs-frozen").count() == 4
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_page(browser: Any, server: str, width: int, scheme: str) -> None:
+    visitor = Visitor(browser, server, width, scheme)
+    visitor.page.wait_for_timeout(1500)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert ("dark" in visitor.page.evaluate("document.body.className")) == (scheme == "dark")
+    shoot(visitor.page, f"{width}-{scheme}")
+    visitor.close()
+
+
+def shoot(page: Any, name: str) -> None:
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)

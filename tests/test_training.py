@@ -1,0 +1,146 @@
+"""One racer: what it counts, what its clock sees, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import CPU, Clock
+
+from engine import Plan, backbones, freezing
+from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
+from engine.metrics import wilson
+from engine.plan import Lane
+from engine.tasks import Drawn
+from engine.training import EVALUATION_SHARE, train
+
+SHORT = Plan(examples=4, epochs=3, batch_size=5, learning_stages=1)
+SCRATCH, TRANSFER = SHORT.lanes()
+
+
+def run(lane: Lane, plan: Plan, pictures: Drawn, clock: Clock | None = None, cached: bool = True) -> list[Event]:
+    return [e for e in train(lane, plan, pictures, CPU, clock or Clock(0.001), cached) if e is not None]
+
+
+def of(events: list[Event], kind: type) -> list:
+    return [e for e in events if isinstance(e, kind)]
+
+
+@pytest.mark.parametrize("lane", [SCRATCH, TRANSFER], ids=["scratch", "transfer"])
+def test_a_racer_sees_every_picture_once_an_epoch(lane: Lane, drawn: Drawn) -> None:
+    events = run(lane, SHORT, drawn)
+    steps = of(events, Stepped)
+    assert len(steps) == of(events, Prepared)[0].steps == 3 * 3  # 12 pictures in batches of at most 5
+    assert steps[-1].pictures == 3 * 12
+    assert steps[-1].epoch == 3
+    assert [s.step for s in steps] == list(range(1, 10))
+    assert of(events, Finished)[0].reason == "done"
+
+
+@pytest.mark.parametrize("lane", [SCRATCH, TRANSFER], ids=["scratch", "transfer"])
+def test_an_exact_point_counts_the_whole_held_out_set(lane: Lane, drawn: Drawn) -> None:
+    exact = [e for e in of(run(lane, SHORT, drawn), Evaluated) if e.is_exact]
+    assert exact[0].step == 0
+    assert exact[-1].step == 9
+    for point in exact:
+        assert point.total == len(drawn.heldout)
+        assert (point.low, point.high) == wilson(point.correct, point.total)
+
+
+def test_the_final_count_is_that_of_the_trained_network(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[torch.nn.Sequential] = []
+    build = backbones.build
+    monkeypatch.setattr(backbones, "build", lambda *a: made.append(build(*a)) or made[-1])
+    end = of(run(SCRATCH, SHORT, drawn), Finished)[0]
+    model = made[0].eval()
+    inputs = freezing.FreshInputs(model[:0], drawn, False, 0, CPU)
+    with torch.no_grad():
+        right = model(inputs.heldout(slice(None))).argmax(1) == drawn.heldout_labels
+    assert end.answers == "".join("1" if r else "0" for r in right)
+    assert (end.correct, end.total) == (int(right.sum()), len(right))
+
+
+def test_rolling_estimates_are_marked_and_never_the_last_word(drawn: Drawn) -> None:
+    points = of(run(SCRATCH, replace(SHORT, epochs=8), drawn), Evaluated)
+    assert [p for p in points if not p.is_exact]
+    assert points[-1].is_exact
+
+
+def test_the_clock_stands_still_during_evaluation(drawn: Drawn) -> None:
+    """Every look at the clock takes a second, so the racer's seconds count its own looks: one a step."""
+    events = run(SCRATCH, SHORT, drawn, Clock(1.0))
+    assert [s.seconds for s in of(events, Stepped)] == list(range(1, 10))
+    assert of(events, Evaluated)[-1].evaluating > 0
+
+
+def test_filling_the_cache_is_counted(drawn: Drawn) -> None:
+    events = run(TRANSFER, SHORT, drawn, Clock(1.0))
+    assert of(events, Stepped)[0].seconds > 2  # two views in a chunk each, then the first step
+
+
+def test_evaluation_stays_within_its_share_of_forward_passes(drawn: Drawn) -> None:
+    plan = replace(SHORT, epochs=40, batch_size=12)
+    points = of(run(SCRATCH, plan, drawn), Evaluated)
+    exact = [p for p in points if p.is_exact]
+    asked = sum(p.total for p in exact) + 16 * (len(points) - len(exact))
+    trained = 3 * points[-1].pictures
+    # the first and the last exact point are owed whatever the allowance says
+    assert asked - 2 * len(drawn.heldout) - 16 * plan.epochs / 2 <= EVALUATION_SHARE / (1 - EVALUATION_SHARE) * trained
+
+
+def test_the_head_goes_first_then_the_top_stages_at_falling_rates(drawn: Drawn) -> None:
+    plan = replace(SHORT, learning_stages=3, epochs=10)
+    events = run(plan.lanes()[1], plan, drawn)
+    phases = of(events, PhaseStarted)
+    assert [p.phase for p in phases] == ["caching", "head", "caching", "fine-tuning"]
+    assert phases[-1].learning_stages == 3
+    assert 2 <= phases[-1].epoch <= 5
+    assert len(of(events, Stepped)) == of(events, Prepared)[0].steps
+
+
+@pytest.mark.parametrize("learning_stages", range(1, 7))
+def test_every_freeze_mode_trains_to_its_end(drawn: Drawn, learning_stages: int) -> None:
+    plan = replace(SHORT, learning_stages=learning_stages)
+    events = run(plan.lanes()[1], plan, drawn)
+    assert of(events, Finished)[0].reason == "done"
+    prepared = of(events, Prepared)[0]
+    assert (prepared.learning == prepared.parameters) == (learning_stages == 6)
+
+
+@pytest.mark.parametrize("learning_stages", [1, 3])
+def test_a_cache_changes_the_curve_by_rounding_only(drawn: Drawn, learning_stages: int) -> None:
+    plan = replace(SHORT, learning_stages=learning_stages)
+    lane = plan.lanes()[1]
+    quick, plain = run(lane, plan, drawn), run(lane, plan, drawn, cached=False)
+    for a, b in zip(of(quick, Stepped), of(plain, Stepped), strict=True):
+        assert a.loss == pytest.approx(b.loss, abs=1e-4)
+
+
+def test_a_seed_has_one_curve(drawn: Drawn) -> None:
+    losses = [[s.loss for s in of(run(SCRATCH, SHORT, drawn), Stepped)] for _ in range(2)]
+    assert losses[0] == losses[1]
+    other = [s.loss for s in of(run(SCRATCH, replace(SHORT, seed=1), drawn), Stepped)]
+    assert other != losses[0]
+
+
+def test_a_loss_that_is_not_finite_ends_the_racer_and_says_so(drawn: Drawn) -> None:
+    plan = replace(SHORT, scratch_rate=1.0, scratch_optimizer="sgd", epochs=200)
+    poisoned = replace(drawn, mean=(float("nan"), 0.0, 0.0))
+    end = of(run(SCRATCH, plan, poisoned), Finished)[0]
+    assert end.reason == "diverged"
+    assert "learning rate" in end.message
+    assert (end.correct, end.total, end.answers) == (0, 0, "")
+
+
+def test_equal_seconds_end_by_the_racers_own_clock(drawn: Drawn) -> None:
+    plan = replace(SHORT, budget="seconds", seconds=20.0)
+    end = of(run(SCRATCH, plan, drawn, Clock(1.0)), Finished)[0]
+    assert end.seconds == pytest.approx(20, abs=1)
+    assert end.step == pytest.approx(20, abs=1)
+
+
+def test_held_out_pictures_never_reach_the_loss(drawn: Drawn) -> None:
+    other = replace(drawn, heldout=255 - drawn.heldout)
+    a, b = (of(run(SCRATCH, SHORT, pictures), Stepped) for pictures in (drawn, other))
+    assert [s.loss for s in a] == [s.loss for s in b]
