@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
 
 from demo import look, page, stream
 from demo.hub import GRACE, Hub
-from engine import HeadStartError
+from engine import HeadStartError, Plan, load_pictures
 
 
 def main() -> int:
@@ -22,6 +23,7 @@ def main() -> int:
     except HeadStartError as error:
         print(f"Head Start cannot start: {error}", file=sys.stderr)
         return 1
+    threading.Thread(target=warm_up, daemon=True).start()
     blocks.queue(max_size=64, default_concurrency_limit=4)
     try:
         blocks.launch(
@@ -39,6 +41,14 @@ def main() -> int:
     finally:
         hub.close()
     return 0
+
+
+def warm_up() -> None:
+    """Decode the pictures while the first visitor looks around, so that her race starts at once."""
+    try:
+        load_pictures(Plan().task)
+    except HeadStartError as error:
+        print(f"No race can be run yet: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

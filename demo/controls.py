@@ -62,6 +62,7 @@ def build() -> Controls:
     return Controls(widgets, start, stop, reset, copy, choice)
 
 
+# A number outside its range is refused by the plan, with its reason; Gradio's own limits would say less
 def _more(widgets: dict[str, Component], plan: Plan) -> None:
     def texts(name: str) -> dict[str, Any]:
         return dict(zip(("label", "info"), words.CONTROLS[name], strict=True))
@@ -74,18 +75,11 @@ def _more(widgets: dict[str, Component], plan: Plan) -> None:
         2, SECONDS_SHOWN, plan.seconds, step=1, visible=False, elem_id="hs-seconds", **texts("seconds")
     )
     for name in ("scratch_rate", "head_rate", "backbone_rate"):
-        allowed = RANGES[name]
-        widgets[name] = gr.Number(
-            getattr(plan, name), minimum=allowed.low, maximum=allowed.high, step=allowed.step, elem_id=f"hs-{name}",
-            **texts(name),
-        )  # fmt: skip
+        widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **texts(name))
     low = int(RANGES["batch_size"].low)
     widgets["batch_size"] = gr.Slider(low, BATCH_SHOWN, plan.batch_size, step=4, **texts("batch_size"))
     widgets["augmented"] = gr.Checkbox(plan.augmented, **texts("augmented"))
-    seed = RANGES["seed"]
-    widgets["seed"] = gr.Number(
-        plan.seed, minimum=seed.low, maximum=seed.high, step=1, precision=0, elem_id="hs-seed", **texts("seed")
-    )
+    widgets["seed"] = gr.Number(plan.seed, step=1, precision=0, elem_id="hs-seed", **texts("seed"))
     budget.change(
         lambda kind: (gr.update(visible=kind == "epochs"), gr.update(visible=kind == "seconds")),
         budget,

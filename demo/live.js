@@ -37,11 +37,13 @@ async function loadPlotly() {
 // --- reading the log -----------------------------------------------------------------------------------------------
 
 function attach(value) {
-  if (!value || !value.race) return;
-  if (attached && attached.race === value.race && attached.turn === value.turn) return;
-  keepGhost();
-  attached = value;
-  follow(value.race);
+  if (!value) return;
+  if (value.race && !(attached && attached.race === value.race && attached.turn === value.turn)) {
+    keepGhost();
+    attached = value;
+    follow(value.race);
+  }
+  $(".hs-alert").textContent = value.alert || "";
 }
 
 function follow(race) {
@@ -51,9 +53,10 @@ function follow(race) {
   $$(".hs-card dd, .hs-card [data-field=accuracy]").forEach((node) => { node.textContent = "–"; });
   $$(".hs-card small").forEach((node) => { node.textContent = ""; });
   $(".hs-stamp").hidden = true;
+  $(".hs-headline").textContent = word("starting");
   $("progress").value = 0;
   $(".hs-left").textContent = "";
-  say(word("starting"));
+  say("");
   redraw();
   open();
 }
@@ -99,7 +102,8 @@ function take(rows, next) {
   rows = rows.slice(rows.length - (next - index));
   index = next;
   if (rows.length && rows[0].event === "Recorded") { play(rows); return; }
-  rows.forEach(read);
+  // A place in the queue is news only while nothing came after it
+  rows.forEach((row, k) => (row.event !== "Queued" ? read(row) : k === rows.length - 1 && queued(row)));
   paint();
 }
 
@@ -144,7 +148,6 @@ function read(row) {
     setBusy(!isRecorded && attached.owner);
     if (!isRecorded && !attached.owner) say(word("watching"));
   } else if (row.event === "Standing") standing(row);
-  else if (row.event === "Queued") queued(row);
   else if (row.event === "Ended" && row.message) $(".hs-headline").textContent = row.message;
 }
 

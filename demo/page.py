@@ -32,6 +32,7 @@ def build(hub: Hub) -> gr.Blocks:
         with gr.Row(equal_height=False, elem_id="hs-main"):
             with gr.Column(scale=2, min_width=320, elem_id="hs-side"):
                 panel = controls.build()
+                panel.choice.value = _choice(hub, plan)
             with gr.Column(scale=5, min_width=320):
                 race_box = live.build()
         with gr.Row(equal_height=False):
@@ -52,14 +53,19 @@ def build(hub: Hub) -> gr.Blocks:
                 race = hub.running or "recorded"
                 log = hub.find(race)
             shown = log.plan if log and race != "recorded" else Plan()
+            alert = ""
             try:
                 if linked := Plan.from_query(urlencode(link)).to_query():
                     shown = Plan.from_query(linked)
             except HeadStartError as error:
-                gr.Warning(str(error))
+                alert = str(error)
             owner = bool(log and log.owner == state["visitor"])
-            value = {"race": race, "visitor": state["visitor"] if owner else "", "owner": owner}
+            value = {"race": race, "visitor": state["visitor"] if owner else "", "owner": owner, "alert": alert}
             return state, value, *controls.show_plan(shown)
+
+        def refusal(error: Exception) -> dict[str, str]:
+            """A sentence for the live component to show; a toast would need the queue."""
+            return {"alert": f"{words.NOT_STARTED}: {error}", "turn": secrets.token_hex(4)}
 
         def start(state: dict[str, str], *values: object) -> tuple[Any, ...]:
             """Read the plan and start, or say in a sentence why not."""
@@ -67,7 +73,7 @@ def build(hub: Hub) -> gr.Blocks:
             try:
                 race = hub.start(controls.read_plan(values), state["visitor"])
             except (HeadStartError, QueueFullError) as error:
-                raise gr.Error(str(error), print_exception=False, title=words.NOT_STARTED) from None
+                return state, refusal(error)
             state["race"] = race
             return state, {"race": race, "visitor": state["visitor"], "owner": True}
 
@@ -84,23 +90,23 @@ def build(hub: Hub) -> gr.Blocks:
             """The sentence, the network and the pictures for the settings as they stand."""
             try:
                 seen = controls.read_plan(values)
-                return words.learning_choice(seen.learning_stages, _facts(seen)), _network(seen), _pictures(seen)
+                return _choice(hub, seen), _network(seen), _pictures(seen)
             except HeadStartError:
                 return gr.skip(), gr.skip(), gr.skip()
 
-        def link(*values: object) -> str:
+        def link(*values: object) -> tuple[Any, ...]:
             """The query of a link to these settings."""
             try:
-                return controls.read_plan(values).to_query()
+                return controls.read_plan(values).to_query(), gr.skip()
             except HeadStartError as error:
-                raise gr.Error(str(error), print_exception=False) from None
+                return gr.skip(), refusal(error)
 
         page.load(enter, kept, [kept, race_box, *panel.inputs], **QUIET)
         panel.start.click(start, [kept, *panel.inputs], [kept, race_box], **QUIET)
         panel.stop.click(stop, kept, None, **QUIET)
         panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET)
-        panel.copy.click(link, panel.inputs, query, **QUIET).then(None, query, None, js=_COPY, **QUIET)
-        for name in ("examples", "learning_stages", "seed"):
+        panel.copy.click(link, panel.inputs, [query, race_box], **QUIET).then(None, query, None, js=_COPY, **QUIET)
+        for name in ("examples", "learning_stages", "budget", "epochs", "seconds", "seed"):
             panel.widgets[name].change(  # type: ignore[attr-defined]
                 preview, panel.inputs, [panel.choice, net, strip], trigger_mode="always_last", **QUIET
             )
@@ -121,6 +127,10 @@ _COPY = """(query) => {
 
 def _facts(plan: Plan) -> Any:
     return stages(plan.backbone, len(find_task(plan.task).classes))
+
+
+def _choice(hub: Hub, plan: Plan) -> str:
+    return f"{words.learning_choice(plan.learning_stages, _facts(plan))}. {words.cost(hub.expected_seconds(plan))}."
 
 
 def _network(plan: Plan) -> str:

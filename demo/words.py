@@ -78,6 +78,13 @@ def learning_choice(count: int, stages: tuple[Stage, ...]) -> str:
     return f"Fine-tuning the top: {top} learn 🔥, the stages below are frozen ❄"
 
 
+def cost(seconds: float) -> str:
+    """About how long a race will take."""
+    if seconds < 100:
+        return f"About {max(5, 5 * round(seconds / 5))} s here"
+    return f"About {round(seconds / 60)} minutes here"
+
+
 def pictures_caption(plan: Plan, classes: int) -> str:
     """How many pictures were drawn."""
     return f"{plan.examples} of each of {classes} classes, {plan.examples * classes} in all. The first few of each:"

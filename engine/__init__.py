@@ -23,6 +23,7 @@ from engine.recording import Stamp, record, replay
 from engine.scoreboard import TARGETS, Curve, Scoreboard, Verdict
 from engine.tasks import Task, strip
 from engine.tasks import find as find_task
+from engine.tasks import load as load_pictures
 from engine.tasks import names as task_names
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "find_backbone",
     "find_task",
     "from_row",
+    "load_pictures",
     "record",
     "replay",
     "run_race",

@@ -81,13 +81,14 @@ def train(
         freezing.learn(learning, lane.pretrained)
         kind = freezing.CachedInputs if cached and len(frozen) else freezing.FreshInputs
         inputs = kind(frozen, pictures, plan.augmented, plan.seed, machine)
+        judge.turn_to(learning, inputs)
         if isinstance(inputs, freezing.CachedInputs):
             yield PhaseStarted(lane.name, "caching", phase.learning_stages, step / batches, clock.seconds)
-            yield from clock.around(inputs.prepare())
             yield from judge.around(inputs.prepare_heldout())
+        if step == 0:
+            yield from judge.exactly(step, clock.seconds)
+        yield from clock.around(inputs.prepare())
         yield PhaseStarted(lane.name, phase.name, phase.learning_stages, step / batches, clock.seconds)  # type: ignore[arg-type]
-        judge.turn_to(learning, inputs)
-        yield from judge.exactly(step, clock.seconds)
         groups = zip(learning, phase.rates, strict=True)
         optimizer = optimizers.make(phase.optimizer, groups, phase.weight_decay)
         began = progress = _progress(plan, step, steps, clock.seconds)
@@ -117,6 +118,8 @@ def train(
             progress = _progress(plan, step, steps, clock.seconds)
             if reason == "done":
                 yield from judge.after(step, clock.seconds, progress >= phase.until)
+        if reason != "done":
+            break
 
     correct, answers = judge.last if reason == "done" else (0, "")
     yield Finished(

@@ -151,6 +151,16 @@ def test_old_logs_are_forgotten_but_never_the_recorded_race(hub: Hub, monkeypatc
     assert hub.find("recorded") is not None
 
 
+def test_the_expected_time_follows_the_machine(hub: Hub) -> None:
+    before = hub.expected_seconds(Plan(examples=4, epochs=50))
+    assert hub.expected_seconds(Plan(examples=4, epochs=500)) > before
+    log = hub.find(hub.start(Plan(examples=4, epochs=8, learning_stages=1), "ann"))
+    assert log is not None
+    until(lambda: log.state == "ended")
+    assert hub.expected_seconds(Plan(examples=4, epochs=50)) != before
+    assert hub.expected_seconds(Plan(budget="seconds", seconds=10.0)) == pytest.approx(15.0)
+
+
 def test_what_cannot_be_raced_never_enters_the_queue(hub: Hub) -> None:
     with pytest.raises(PlanError, match="8 training pictures"):
         hub.start(Plan(examples=100), "ann")

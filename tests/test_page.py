@@ -40,12 +40,13 @@ def free_port() -> int:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app as a visitor's server runs it: `python app.py` on a free port."""
     port = free_port()
-    log = (tmp_path_factory.mktemp("app") / "log").open("w+")
+    path = tmp_path_factory.mktemp("app") / "log"
     env = {**os.environ, "GRADIO_SERVER_PORT": str(port), "HEADSTART_GRACE": "5"}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=HOME, env=env, stdout=log, stderr=subprocess.STDOUT)
+    with path.open("w") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=HOME, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     for _ in range(300):
-        assert process.poll() is None, Path(log.name).read_text()
+        assert process.poll() is None, path.read_text()
         try:
             urllib.request.urlopen(url, timeout=1).read()
             break
@@ -54,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield url
     process.send_signal(signal.SIGINT)
     process.wait(20)
-    text = Path(log.name).read_text()
+    text = path.read_text()
     assert "Traceback" not in text, text
 
 
@@ -145,10 +146,18 @@ def headline(page: Any) -> str:
     return page.inner_text(".hs-headline")
 
 
+def start(page: Any) -> str:
+    """Press Start, wait until the race runs, and return its id."""
+    races = watch_race(page)
+    page.click("#hs-start")
+    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)", timeout=60_000)
+    return races[-1]
+
+
 def finish(page: Any, seconds: float = 120) -> None:
     page.wait_for_function(
-        "/wins by|Too close|No verdict|no verdict/.test(document.querySelector('.hs-headline').textContent)"
-        " && document.querySelector('.hs-stamp').hidden",
+        "document.querySelector('.hs-status').textContent === 'finished'"
+        " && /wins by|Too close/.test(document.querySelector('.hs-headline').textContent)",
         timeout=seconds * 1000,
     )
 
@@ -163,12 +172,11 @@ def test_before_the_first_start_a_recorded_race_is_shown_and_stamped(visitor: Vi
 
 def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, server: str) -> None:
     page = visitor.page
-    races = watch_race(page)
     set_quick(page, epochs=12)
-    page.click("#hs-start")
+    race = start(page)
     finish(page)
     page.wait_for_timeout(500)
-    log = rows(server, races[-1])
+    log = rows(server, race)
     for lane in ("scratch", "transfer"):
         exact = [r for r in log if r["event"] == "Evaluated" and r["lane"] == lane and r["is_exact"]]
         rolling = [r for r in log if r["event"] == "Evaluated" and r["lane"] == lane and not r["is_exact"]]
@@ -191,10 +199,8 @@ def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, serv
 def test_a_reload_in_the_middle_and_a_second_tab_show_the_same_race(visitor: Visitor, server: str) -> None:
     page = visitor.page
     set_quick(page, epochs=40)
-    races = watch_race(page)
-    page.click("#hs-start")
+    race = start(page)
     page.wait_for_function(ROLLS)
-    race = races[-1]
     page.reload()
     page.wait_for_selector(".main-svg")
     second = visitor.open()
@@ -214,14 +220,13 @@ def test_a_reload_in_the_middle_and_a_second_tab_show_the_same_race(visitor: Vis
 def test_stop_ends_the_race_and_frees_the_machine(visitor: Visitor, server: str) -> None:
     page = visitor.page
     set_quick(page, epochs=200)
-    races = watch_race(page)
-    page.click("#hs-start")
+    race = start(page)
     page.wait_for_function(ROLLS)
     page.click("#hs-stop")
     page.wait_for_function(
         "/Stopped before the end/.test(document.querySelector('.hs-headline').textContent)", timeout=20_000
     )
-    log = rows(server, races[-1])
+    log = rows(server, race)
     assert log[-1] == {"event": "Ended", "reason": "stopped"}
     assert {r["reason"] for r in log if r["event"] == "Finished"} <= {"stopped", "done"}
 
@@ -230,8 +235,7 @@ def test_another_visitor_sees_the_race_and_waits_in_the_queue(browser: Any, serv
     ann, bob = Visitor(browser, server), None
     try:
         set_quick(ann.page, epochs=200)
-        ann.page.click("#hs-start")
-        ann.page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)")
+        start(ann.page)
         bob = Visitor(browser, server)
         bob.page.wait_for_function("/another visitor/.test(document.querySelector('.hs-status').textContent)")
         set_quick(bob.page, epochs=2)
@@ -249,10 +253,10 @@ def test_an_earlier_race_stays_as_a_ghost_until_cleared(visitor: Visitor) -> Non
     page = visitor.page
     set_quick(page, epochs=4)
     ghosts = "document.querySelector('[data-chart=accuracy]').data.filter((t) => t.meta[0] === 'ghost').length"
-    page.click("#hs-start")
+    start(page)
     finish(page)
     assert page.evaluate(ghosts) == 0
-    page.click("#hs-start")
+    start(page)
     page.wait_for_function(f"{ghosts} === 2")
     finish(page)
     page.click(".hs-clear")
@@ -279,6 +283,9 @@ def test_a_setting_out_of_range_is_refused_with_a_sentence_and_nothing_is_lost(v
     page.fill("#hs-seed input", "")
     page.click("#hs-start")
     page.wait_for_selector("text=Seed is empty: enter a number")
+    page.fill("#hs-seed input", "-5")
+    page.click("#hs-start")
+    page.wait_for_selector("text=seed is -5; it must be from 0 to")
     assert page.input_value("#hs-examples input[type=number]") == "20"
 
 

@@ -68,9 +68,10 @@ def test_rolling_estimates_are_marked_and_never_the_last_word(drawn: Drawn) -> N
 
 
 def test_the_clock_stands_still_during_evaluation(drawn: Drawn) -> None:
-    """Every look at the clock takes a second, so the racer's seconds count its own looks: one a step."""
+    """Every look at the clock takes a second, so the racer's seconds count its own looks: one to find nothing to
+    prepare, then one a step."""
     events = run(SCRATCH, SHORT, drawn, Clock(1.0))
-    assert [s.seconds for s in of(events, Stepped)] == list(range(1, 10))
+    assert [s.seconds for s in of(events, Stepped)] == list(range(2, 11))
     assert of(events, Evaluated)[-1].evaluating > 0
 
 

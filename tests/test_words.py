@@ -36,3 +36,9 @@ def test_what_learns_is_said_in_words() -> None:
     assert "only the new head" in words.learning_choice(1, facts)
     assert "layer4, head learn" in words.learning_choice(2, facts)
     assert "everything" in words.learning_choice(6, facts)
+
+
+def test_a_cost_is_no_surer_than_it_can_be() -> None:
+    assert words.cost(47.3) == "About 45 s here"
+    assert words.cost(1) == "About 5 s here"
+    assert words.cost(520) == "About 9 minutes here"
