@@ -11,12 +11,14 @@ let plotly = null, axis = "epoch", tab = "accuracy";
 let source = null, timers = [], attached = null, following = null, index = 0;
 let points = {}, drawn = {}, plan = null, isOver = false, isRecorded = false, dirty = false, painting = false;
 let ghosts = JSON.parse(sessionStorage.getItem("headstart.ghosts") || "[]");
-let spoken = 0, began = 0;
+let spoken = 0, status = "";
 
-const say = (text) => { $(".hs-status").textContent = text; };
+const say = (text) => { status = text; $(".hs-status").textContent = text; };
 const word = (name, values = {}) => known.words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const isDark = () => document.body.classList.contains("dark");
 const shade = () => (isDark() ? "dark" : "light");
+const lost = () => { $(".hs-status").textContent = word("lost"); };
+const found = () => { $(".hs-status").textContent = status; };
 const key = (meta) => meta.join(":");
 const charts = () => Object.fromEntries($$(".hs-chart").map((node) => [node.dataset.chart, node]));
 
@@ -49,7 +51,7 @@ function attach(value) {
 function follow(race) {
   detach();
   following = race;
-  points = {}; drawn = {}; plan = null; isOver = false; isRecorded = false; index = 0; began = performance.now();
+  points = {}; drawn = {}; plan = null; isOver = false; isRecorded = false; index = 0;
   $$(".hs-card dd, .hs-card [data-field=accuracy]").forEach((node) => { node.textContent = "–"; });
   $$(".hs-card small").forEach((node) => { node.textContent = ""; });
   $(".hs-stamp").hidden = true;
@@ -80,8 +82,9 @@ function open() {
   stream.addEventListener("end", () => { stream.close(); source = null; ended(); });
   stream.onerror = () => {
     if (stream.readyState === 2) poll(mine);
-    else say(word("lost"));
+    else lost();
   };
+  stream.onopen = found;
 }
 
 async function poll(race) {
@@ -91,9 +94,10 @@ async function poll(race) {
     const answer = await fetch(new URL(`races/${race}/rows?${query}`, base));
     if (answer.status === 404) { say(word("gone")); setBusy(false); return; }
     const body = await answer.json();
+    found();
     take(body.rows, body.next);
     if (body.state === "ended") { ended(); return; }
-  } catch { say(word("lost")); }
+  } catch { lost(); }
   later(() => poll(race), POLL_MS);
 }
 
@@ -165,7 +169,7 @@ function queued(row) {
       if (body.state !== "queued") { follow(mine); return; }
       const last = body.rows.filter((r) => r.event === "Queued").pop();
       if (last) say(word("queued", last));
-    } catch { say(word("lost")); }
+    } catch { lost(); }
     later(ask, POLL_MS);
   };
   follow(row.watch);

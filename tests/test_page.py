@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -215,6 +217,80 @@ def test_a_reload_in_the_middle_and_a_second_tab_show_the_same_race(visitor: Vis
     assert drawn(page, "scratch")[0] == exact
     assert drawn(second, "scratch")[0] == exact
     assert headline(page) == headline(second)
+
+
+class Cable:
+    """A wire to the server that can be pulled and put back: a small TCP relay on a port of its own."""
+
+    def __init__(self, port: int):
+        self._target, self._pulled, self._ends = port, False, set[socket.socket]()
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def pull(self) -> None:
+        """Cut every connection, and every new one, until it is put back."""
+        self._pulled = True
+        for end in list(self._ends):
+            self._close(end)
+
+    def put_back(self) -> None:
+        """Let new connections through again."""
+        self._pulled = False
+
+    def close(self) -> None:
+        """Take the wire away."""
+        self.pull()
+        self._door.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._door.accept()
+            except OSError:
+                return
+            if self._pulled:
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._ends |= {near, far}
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self._relay, args=(a, b), daemon=True).start()
+
+    def _relay(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        self._close(source)
+        self._close(target)
+
+    def _close(self, end: socket.socket) -> None:
+        self._ends.discard(end)
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
+def test_a_lost_connection_leaves_no_hole(browser: Any, server: str) -> None:
+    cable = Cable(int(server.rsplit(":", 1)[1]))
+    visitor = Visitor(browser, cable.url)
+    page = visitor.page
+    set_quick(page, epochs=60)
+    race = start(page)
+    page.wait_for_function(ROLLS)
+    cable.pull()
+    page.wait_for_function("/connection is lost/.test(document.querySelector('.hs-status').textContent)", timeout=20_000)
+    page.wait_for_timeout(1500)
+    cable.put_back()
+    finish(page)
+    page.wait_for_timeout(500)
+    log = rows(server, race)
+    exact = [r["epoch"] for r in log if r["event"] == "Evaluated" and r["lane"] == "scratch" and r["is_exact"]]
+    assert drawn(page, "scratch")[0] == exact
+    assert all("ERR_" in problem for problem in visitor.problems)  # the browser's own words about the cut
+    visitor.problems.clear()
+    visitor.close()
+    cable.close()
 
 
 def test_stop_ends_the_race_and_frees_the_machine(visitor: Visitor, server: str) -> None:
