@@ -249,12 +249,15 @@ def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
             "counted": f"{exact.correct} / {exact.total}" if exact else "–",
             "best": words.percent(curve.best.correct / curve.best.total) if curve.best else "–",
             "seconds": f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "–",
-            "phase": curve.finished.reason if curve.finished else curve.phases[-1].phase if curve.phases else "",
+            "phase": words.PHASES[curve.finished.reason if curve.finished else curve.phases[-1].phase]
+            if curve.phases
+            else "",
             "targets": [words.target_time(curve, target) for target in TARGETS],
         }
     return {
         "event": "Standing",
         "headline": words.headline(board),
+        "detail": words.detail(board),
         "gap": board.gap,
         "lanes": lanes,
         "progress": round(progress, 4),

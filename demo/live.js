@@ -56,6 +56,7 @@ function follow(race) {
   $$(".hs-card small").forEach((node) => { node.textContent = ""; });
   $(".hs-stamp").hidden = true;
   $(".hs-headline").textContent = word("starting");
+  $(".hs-detail").textContent = "";
   $("progress").value = 0;
   $(".hs-left").textContent = "";
   say("");
@@ -187,6 +188,7 @@ function ended() {
 
 function standing(row) {
   $(".hs-headline").textContent = row.headline;
+  $(".hs-detail").textContent = row.detail;
   $("progress").value = row.progress;
   $(".hs-left").textContent = row.left == null || isRecorded ? "" : word("left", { seconds: row.left });
   for (const [lane, facts] of Object.entries(row.lanes)) {
@@ -206,7 +208,7 @@ function standing(row) {
 function speak(now) {
   if (isRecorded || (!now && performance.now() - spoken < 10000)) return;
   spoken = performance.now();
-  $(".hs-aloud").textContent = $(".hs-headline").textContent;
+  $(".hs-aloud").textContent = `${$(".hs-headline").textContent}. ${$(".hs-detail").textContent}`;
 }
 
 function setBusy(isBusy) {

@@ -68,7 +68,7 @@ def markup() -> str:
         f'<section class="hs-race" aria-label="{escape(words.TABS["accuracy"])}">'
         f'<div class="hs-top"><p class="hs-alert" role="alert"></p><p class="hs-stamp" hidden></p>'
         f'<h2 class="hs-headline" aria-live="off">{escape(words.SCRIPT["connecting"])}</h2>'
-        f'<p class="hs-status" role="status"></p>'
+        f'<p class="hs-detail"></p><p class="hs-status" role="status"></p>'
         f'<div class="hs-progress"><progress max="1" value="0" aria-label="progress"></progress>'
         f'<span class="hs-left"></span></div>'
         f'</div><div class="hs-cards">{cards}</div>'

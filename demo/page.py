@@ -143,7 +143,7 @@ def _pictures(plan: Plan) -> str:
     classes = find_task(plan.task).classes
     base, settings = stream.BASE.lstrip("/"), urlencode({"examples": plan.examples, "seed": plan.seed})
     figures = "".join(
-        f'<figure><img src="{base}/pictures/{escape(plan.task)}/{k}?{escape(settings)}" loading="lazy" '
+        f'<figure><img src="{base}/pictures/{escape(plan.task)}/{k}?{escape(settings)}" '
         f'alt="training pictures of class {escape(name)}"><figcaption>{escape(name)}</figcaption></figure>'
         for k, name in enumerate(classes)
     )

@@ -46,6 +46,17 @@ RECORDED = "RECORDED"
 ABOUT = "What is compared, and how"
 NOT_STARTED = "The race was not started"
 
+PHASES = {
+    "caching": "computing features once",
+    "head": "learning the head",
+    "training": "learning",
+    "fine-tuning": "fine-tuning",
+    "done": "finished",
+    "stopped": "stopped",
+    "diverged": "diverged",
+    "failed": "failed",
+}
+
 # What the script on the page says by itself
 SCRIPT = {
     "recorded": "RECORDED · {machine} · {date} · press Start for a real race here",
@@ -113,11 +124,20 @@ def verdict(end: Verdict, board: Scoreboard) -> str:
         message = next((c.finished.message for c in stopped if c.finished and c.finished.reason != "stopped"), "")
         return f"No verdict: {message}"
     points = abs(round(100 * end.gap))
-    low, high = sorted((abs(round(100 * end.low)), abs(round(100 * end.high))))
     if end.outcome == "close":
         return f"Too close to call: a gap of {points} point{'s' * (points != 1)} could be the luck of this draw"
     name = NAMES["transfer" if end.outcome == "transfer" else "scratch"]
-    return f"{name} wins by {points} points (95 % interval {low} to {high})"
+    return f"{name} wins by {points} points"
+
+
+def detail(board: Scoreboard) -> str:
+    """How sure the verdict is, in one line; empty before there is one."""
+    end = board.verdict()
+    if end.outcome == "unfinished":
+        return ""
+    low, high = (f"{100 * share:+.0f}" for share in (end.low, end.high))
+    least = f"{100 * end.threshold:.0f}"
+    return f"95 % interval of the gap: {low} to {high} points. Below {least} points, another draw could turn it."
 
 
 def target_time(curve: Curve, target: float) -> str:

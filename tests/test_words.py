@@ -18,9 +18,11 @@ def test_the_headline_names_the_leader_and_the_gap() -> None:
 
 def test_the_verdict_gives_the_interval_or_declines() -> None:
     clear = board_of(*ended("1" * 100 + "0" * 100, "1" * 160 + "0" * 40))
-    assert words.headline(clear).startswith("Pretrained wins by 30 points (95 % interval 2")
+    assert words.headline(clear) == "Pretrained wins by 30 points"
+    assert words.detail(clear).startswith("95 % interval of the gap: +2")
     close = board_of(*ended("10" * 50, "01" * 50), plan=Plan(examples=5))
     assert words.headline(close).startswith("Too close to call")
+    assert "-" in words.detail(close)
 
 
 def test_no_verdict_where_a_racer_did_not_end() -> None:
