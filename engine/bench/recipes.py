@@ -25,25 +25,21 @@ VALIDATION = 40  # undrawn training pictures a class that choose between candida
 
 DEFAULT = Plan()
 SCRATCH = {
-    "AdamW 1e-3": replace(DEFAULT, scratch_optimizer="adamw", scratch_rate=1e-3),
     "AdamW 2e-3": replace(DEFAULT, scratch_optimizer="adamw", scratch_rate=2e-3),
     "AdamW 4e-3": replace(DEFAULT, scratch_optimizer="adamw", scratch_rate=4e-3),
-    "SGD one-cycle 0.02": replace(DEFAULT, scratch_optimizer="sgd", scratch_rate=0.02),
     "SGD one-cycle 0.05": replace(DEFAULT, scratch_optimizer="sgd", scratch_rate=0.05),
-    "Muon 0.01": replace(DEFAULT, scratch_optimizer="muon", scratch_rate=0.01),
     "Muon 0.03": replace(DEFAULT, scratch_optimizer="muon", scratch_rate=0.03),
 }
 TRANSFER = {
-    "linear probe 3e-3": replace(DEFAULT, learning_stages=1, head_rate=3e-3),
-    "linear probe 1e-2": replace(DEFAULT, learning_stages=1, head_rate=1e-2),
-    "LP-FT top 1": replace(DEFAULT, learning_stages=2, depth_factor=1.0),
-    "LP-FT top 2": replace(DEFAULT, learning_stages=3, depth_factor=1.0),
-    "LP-FT all 3e-4": replace(DEFAULT, learning_stages=6, depth_factor=1.0, backbone_rate=3e-4),
-    "LP-FT all 1e-3": replace(DEFAULT, learning_stages=6, depth_factor=1.0, backbone_rate=1e-3),
-    "LP-FT, rates halved a stage, all 5e-4": replace(DEFAULT, learning_stages=6, backbone_rate=5e-4),
-    "LP-FT, rates halved a stage, all 1e-3": replace(DEFAULT, learning_stages=6, backbone_rate=1e-3),
-    "LP-FT, rates halved a stage, all 2e-3": replace(DEFAULT, learning_stages=6, backbone_rate=2e-3),
-    "discriminative, no head first, 1e-3": replace(DEFAULT, learning_stages=6, backbone_rate=1e-3, head_share=0.0),
+    "linear probe": replace(DEFAULT, learning_stages=1),
+    "LP-FT, top stage": replace(DEFAULT, learning_stages=2, backbone_rate=5e-4),
+    "LP-FT, all, one rate 3e-4": replace(DEFAULT, learning_stages=6, depth_factor=1.0, backbone_rate=3e-4),
+    "LP-FT, all, rates halved a stage from 5e-4": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=5e-4),
+    "LP-FT, all, rates halved a stage from 1e-3": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=1e-3),
+    "LP-FT, all, rates halved a stage from 2e-3": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=2e-3),
+    "discriminative, no head first, 1e-3": replace(
+        DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=1e-3, head_share=0.0
+    ),
 }
 
 
