@@ -15,14 +15,23 @@ from engine import HeadStartError, Plan, load_pictures
 
 def main() -> int:
     """Serve until Ctrl-C. Returns the exit code: 0, or 1 after one sentence on what is wrong."""
-    hub = Hub(grace=float(os.environ.get("HEADSTART_GRACE", GRACE)))
     try:
-        if page.RECORDING.exists():
-            hub.add_recording("recorded", page.RECORDING)
+        grace = float(os.environ.get("HEADSTART_GRACE", GRACE))
+    except ValueError:
+        print(
+            f"Head Start cannot start: HEADSTART_GRACE is {os.environ['HEADSTART_GRACE']!r}; give seconds", file=sys.stderr
+        )
+        return 1
+    hub = Hub(grace)
+    try:
         blocks = page.build(hub)
     except HeadStartError as error:
         print(f"Head Start cannot start: {error}", file=sys.stderr)
         return 1
+    try:
+        hub.add_recording("recorded", page.RECORDING)
+    except HeadStartError as error:
+        print(f"No recorded race is shown: {error}", file=sys.stderr)
     threading.Thread(target=warm_up, daemon=True).start()
     blocks.queue(max_size=64, default_concurrency_limit=4)
     try:

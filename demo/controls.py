@@ -14,10 +14,9 @@ from engine import RANGES, Plan, PlanError, find_task, stages
 
 # The order in which the widgets stand and their values travel
 ORDER = (
-    "examples", "learning_stages", "budget", "epochs", "seconds", "scratch_rate", "head_rate", "backbone_rate",
-    "batch_size", "augmented", "seed",
+    "examples", "learning_stages", "budget", "epochs", "seconds", "scratch_optimizer", "scratch_rate", "head_rate",
+    "backbone_rate", "depth_factor", "head_share", "batch_size", "augmented", "seed",
 )  # fmt: skip
-EPOCHS_SHOWN, SECONDS_SHOWN, BATCH_SHOWN = 200, 300, 128  # where the sliders end; typing goes to the plan's own range
 
 
 @dataclass(frozen=True)
@@ -67,17 +66,25 @@ def _more(widgets: dict[str, Component], plan: Plan) -> None:
     def texts(name: str) -> dict[str, Any]:
         return dict(zip(("label", "info"), words.CONTROLS[name], strict=True))
 
+    def slider(name: str, visible: bool = True) -> gr.Slider:
+        allowed, value = RANGES[name], getattr(plan, name)
+        return gr.Slider(
+            allowed.low, allowed.high, value, step=allowed.step, visible=visible, elem_id=f"hs-{name}", **texts(name)
+        )
+
     choices = [(words.AXES["epoch"], "epochs"), (words.AXES["seconds"], "seconds")]
     budget = gr.Radio(choices, value=plan.budget, elem_id="hs-budget", **texts("budget"))
     widgets["budget"] = budget
-    widgets["epochs"] = gr.Slider(1, EPOCHS_SHOWN, plan.epochs, step=1, elem_id="hs-epochs", **texts("epochs"))
-    widgets["seconds"] = gr.Slider(
-        2, SECONDS_SHOWN, plan.seconds, step=1, visible=False, elem_id="hs-seconds", **texts("seconds")
+    widgets["epochs"] = slider("epochs")
+    widgets["seconds"] = slider("seconds", visible=False)
+    optimizers = list(words.OPTIMIZERS.items())
+    widgets["scratch_optimizer"] = gr.Radio(
+        [(title, name) for name, title in optimizers], value=plan.scratch_optimizer, **texts("scratch_optimizer")
     )
     for name in ("scratch_rate", "head_rate", "backbone_rate"):
         widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **texts(name))
-    low = int(RANGES["batch_size"].low)
-    widgets["batch_size"] = gr.Slider(low, BATCH_SHOWN, plan.batch_size, step=4, **texts("batch_size"))
+    for name in ("depth_factor", "head_share", "batch_size"):
+        widgets[name] = slider(name)
     widgets["augmented"] = gr.Checkbox(plan.augmented, **texts("augmented"))
     widgets["seed"] = gr.Number(plan.seed, step=1, precision=0, elem_id="hs-seed", **texts("seed"))
     budget.change(

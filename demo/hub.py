@@ -17,12 +17,27 @@ from pathlib import Path
 from typing import Literal
 
 from demo import words
-from engine import LANES, TARGETS, Event, Finished, Plan, Race, Scoreboard, check, find_task, replay, run_race, to_row
+from engine import (
+    LANES,
+    TARGETS,
+    Event,
+    Finished,
+    Plan,
+    Race,
+    RaceStarted,
+    Scoreboard,
+    check,
+    find_task,
+    replay,
+    run_race,
+    to_row,
+)
 
 KEPT = 40  # logs of ended races that can still be read
 WAITING = 20  # races that may wait in the queue
 GRACE = 30.0  # seconds a race goes on after its owner's last page is gone
 START_UP, SPEED = 3.0, 220.0  # seconds; training pictures a second, evaluation included, on two common cores
+SURE = 5.0  # seconds a race must have taken to tell how fast the machine is
 STANDING_EVERY = 0.2  # seconds between two rows that say who leads
 
 State = Literal["queued", "running", "ended"]
@@ -71,11 +86,11 @@ class Hub:
         """
         check(plan)
         with self._lock:
-            for race_id, log in self._logs.items():
-                if log.owner == owner and log.state != "ended":
-                    self._stop(race_id)
-            if len(self._queue) >= WAITING:
+            mine = [race_id for race_id, log in self._logs.items() if log.owner == owner and log.state != "ended"]
+            if len([race_id for race_id in self._queue if race_id not in mine]) >= WAITING:
                 raise QueueFullError(f"{WAITING} races are waiting already; try again in a few minutes")
+            for race_id in mine:
+                self._stop(race_id)
             race_id = secrets.token_urlsafe(12)
             self._logs[race_id] = Log(plan, owner)
             self._queue.append(race_id)
@@ -101,7 +116,8 @@ class Hub:
     def add_recording(self, race_id: str, path: Path) -> None:
         """Make a recorded race readable under a name of its own. Raises DataError where the file is damaged."""
         stamp, pairs = replay(path)
-        log = Log(Plan(), "")
+        plans = [Plan.from_json(event.plan) for _, event in pairs if isinstance(event, RaceStarted)]
+        log = Log(plans[0] if plans else Plan(), "")
         scribe = Scribe(log)
         log.append({"event": "Recorded", "machine": stamp.machine, "date": stamp.date})
         for seconds, event in pairs:
@@ -133,7 +149,8 @@ class Hub:
             self._present[owner] = self._present.get(owner, 1) - 1
             if self._present[owner] <= 0:
                 self._present.pop(owner)
-                self._absent_since[owner] = self._now()
+                if any(log.owner == owner and log.state != "ended" for log in self._logs.values()):
+                    self._absent_since[owner] = self._now()
 
     def close(self) -> None:
         """Stop everything; for tests and the end of the program."""
@@ -195,8 +212,9 @@ class Hub:
                 log.race.stop()
             for event in log.race:
                 scribe.write(self._now() - began, event)
-                if isinstance(event, Finished) and event.lane == "scratch" and event.reason == "done":
-                    self._speed = event.pictures / max(0.1, self._now() - began - START_UP)
+                taken = self._now() - began - START_UP
+                if isinstance(event, Finished) and event.lane == "scratch" and event.reason == "done" and taken > SURE:
+                    self._speed = event.pictures / taken
             log.append({"event": "Ended", "reason": "stopped" if log.is_stopping else "done"})
         except Exception as error:  # the next race must be able to start, and the page must hear of it
             log.append({"event": "Ended", "reason": "failed", "message": str(error) or type(error).__name__})
@@ -246,7 +264,6 @@ def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
             "accuracy": words.percent(point.correct / point.total) if point else "–",
             "is_exact": bool(point and point.is_exact),
             "interval": f"{words.percent(exact.low)} – {words.percent(exact.high)}" if exact else "–",
-            "counted": f"{exact.correct} / {exact.total}" if exact else "–",
             "best": words.percent(curve.best.correct / curve.best.total) if curve.best else "–",
             "seconds": f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "–",
             "phase": words.PHASES[curve.finished.reason if curve.finished else curve.phases[-1].phase]

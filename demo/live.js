@@ -8,7 +8,7 @@ const GHOSTS = 6, HIDDEN_MS = 30000, OPEN_MS = 4000, POLL_MS = 1000;
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 let plotly = null, axis = "epoch", tab = "accuracy";
-let source = null, timers = [], attached = null, following = null, index = 0;
+let source = null, polled = null, timers = [], attached = null, following = null, index = 0;
 let points = {}, drawn = {}, plan = null, isOver = false, isRecorded = false, dirty = false, painting = false;
 let ghosts = JSON.parse(sessionStorage.getItem("headstart.ghosts") || "[]");
 let spoken = 0, status = "";
@@ -28,7 +28,7 @@ async function loadPlotly() {
   const others = window.Plotly;
   await new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    Object.assign(script, { src: new URL("plotly.js", base).href, onload: resolve, onerror: reject });
+    Object.assign(script, { src: new URL(known.plotly, base).href, onload: resolve, onerror: reject });
     document.head.append(script);
   });
   window.headstartPlotly = window.Plotly;
@@ -60,13 +60,14 @@ function follow(race) {
   $("progress").value = 0;
   $(".hs-left").textContent = "";
   say("");
+  setBusy(attached.owner);
   redraw();
   open();
 }
 
 function detach() {
   if (source) source.close();
-  source = null;
+  source = polled = null;
   timers.forEach(clearTimeout);
   timers = [];
 }
@@ -78,14 +79,20 @@ function open() {
   const query = new URLSearchParams({ since: index, visitor: attached.visitor || "" });
   const stream = new EventSource(new URL(`races/${mine}/events?${query}`, base));
   source = stream;
-  later(() => { if (source === stream && stream.readyState !== 1) { stream.close(); poll(mine); } }, OPEN_MS);
+  later(() => { if (source === stream && stream.readyState !== 1) { stream.close(); startPoll(mine); } }, OPEN_MS);
   stream.onmessage = (message) => { take(JSON.parse(message.data), Number(message.lastEventId)); };
   stream.addEventListener("end", () => { stream.close(); source = null; ended(); });
   stream.onerror = () => {
-    if (stream.readyState === 2) poll(mine);
+    if (stream.readyState === 2) startPoll(mine);
     else lost();
   };
   stream.onopen = found;
+}
+
+function startPoll(race) {
+  if (polled === race) return;
+  polled = race;
+  poll(race);
 }
 
 async function poll(race) {
@@ -153,7 +160,7 @@ function read(row) {
     setBusy(!isRecorded && attached.owner);
     if (!isRecorded && !attached.owner) say(word("watching"));
   } else if (row.event === "Standing") standing(row);
-  else if (row.event === "Ended" && row.message) $(".hs-headline").textContent = row.message;
+  else if (row.event === "Ended" && (row.message || !plan)) $(".hs-headline").textContent = row.message || word("stopped");
 }
 
 function put(lane, kind, at, y) { (points[`${lane}:${kind}`] ??= []).push({ ...at, y }); dirty = true; }
@@ -347,10 +354,8 @@ element.addEventListener("change", (event) => {
   if (event.target.name === "hs-axis") { axis = event.target.value; redraw(); }
 });
 new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-let hiddenSince = 0;
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    hiddenSince = performance.now();
     // A viewer's stream is closed; the owner's stays, because it is what keeps the race going
     setTimeout(() => { if (document.hidden && source && !attached.owner) { source.close(); source = null; } }, HIDDEN_MS);
   } else if (following && !isOver && !isRecorded && !source) open();

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import plotly
 
 from demo import charts, look, stream, words
 from engine import LANES, TARGETS, Scoreboard
@@ -31,6 +32,7 @@ def known() -> dict[str, Any]:
     empty = Scoreboard()
     return {
         "base": stream.BASE.lstrip("/"),
+        "plotly": f"plotly.js?v={plotly.__version__}",
         "figures": {
             "accuracy": json.loads(charts.accuracy(empty).to_json()),
             "loss": json.loads(charts.loss(empty).to_json()),

@@ -28,7 +28,8 @@ TICK = 0.1  # seconds between two looks at a log
 HEARTBEAT = 10.0  # seconds of silence after which a comment keeps proxies from closing the stream
 STREAMS = 400  # open at once
 STRIP = 6  # pictures of a class in a strip
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # plotly.js is asked for with its version
+AN_HOUR = {"Cache-Control": "public, max-age=3600"}
 
 
 def routes(hub: Hub) -> list[Route]:
@@ -119,7 +120,7 @@ async def pictures(request: Request) -> Response:
         body = await run_in_threadpool(_strip, task, kind, examples, seed)
     except HeadStartError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
-    return Response(body, media_type="image/webp", headers=FOREVER)
+    return Response(body, media_type="image/webp", headers=AN_HOUR)
 
 
 @lru_cache(maxsize=512)

@@ -6,13 +6,8 @@ from engine import Backbone, Curve, Plan, Scoreboard, Stage, Task, Verdict
 
 TITLE = "Head Start"
 QUESTION = "What does pretraining buy you? Two real trainings, side by side, live."
-LEAD = (
-    "One network starts from random numbers, the other from a network that has already seen many photographs. "
-    "Both learn from the same few pictures; both are asked about the same pictures they never saw."
-)
 
 NAMES = {"scratch": "From scratch", "transfer": "Pretrained"}
-SUBTITLES = {"scratch": "starts from random numbers", "transfer": "starts from what it already knows"}
 
 CONTROLS = {
     "examples": ("Training pictures per class", "Fewer pictures: a bigger head start."),
@@ -22,11 +17,15 @@ CONTROLS = {
     "seconds": ("Seconds", "Compute time for each racer; evaluation is not counted."),
     "scratch_rate": ("Learning rate from scratch", "Peak; it warms up, then falls along a cosine."),
     "head_rate": ("Learning rate of the new head", "The head starts from nothing, so it may move fast."),
-    "backbone_rate": ("Learning rate of unfrozen stages", "Halved at each stage further down. Too high, and it forgets."),
+    "scratch_optimizer": ("Optimizer from scratch", "The pretrained racer uses AdamW."),
+    "depth_factor": ("Rate from stage to stage", "Each stage further down learns at this share of the rate above it."),
+    "head_share": ("Head first", "Share of the race in which only the new head learns, before anything is unfrozen."),
+    "backbone_rate": ("Learning rate of unfrozen stages", "Of the last stage. Too high, and it forgets what it knew."),
     "batch_size": ("Pictures per step", "The batch size of both racers."),
-    "augmented": ("Random crops and mirror images", "The same ones for both racers."),
-    "seed": ("Seed", "Draws the pictures, their order and the random weights. Same seed, same curves."),
+    "augmented": ("Random crops and mirror images", "While stages are frozen, mirror images only: their answers are kept."),
+    "seed": ("Seed", "Draws pictures, order and random weights. Same seed and epochs, same curves."),
 }
+OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD one-cycle", "muon": "Muon"}
 MORE = "More settings"
 START, STOP, RESET = "Start the race", "Stop", "Reset"
 TABS = {"accuracy": "Accuracy", "loss": "Loss and learning rate"}
@@ -42,7 +41,6 @@ COPY, COPIED = "Copy link to these settings", "Link copied"
 PICTURES = "The drawn training pictures"
 NETWORK = "The pretrained network, stage by stage"
 FROZEN, LEARNING, NEW = "❄ frozen", "🔥 learning", "🔥 new"
-RECORDED = "RECORDED"
 ABOUT = "What is compared, and how"
 NOT_STARTED = "The race was not started"
 
@@ -65,12 +63,11 @@ SCRIPT = {
     "gone": "This race is no longer kept here. Start a new one.",
     "watching": "You are watching another visitor's race.",
     "starting": "Getting ready …",
-    "stopping": "Stopping …",
+    "stopped": "Stopped before it began",
     "queued": "Number {place} in the queue, about {wait} s to wait. Watching the race that is on.",
     "left": "about {seconds} s left",
     "live": "LIVE",
     "done": "finished",
-    "points": "{count} points drawn",
 }
 
 
@@ -151,7 +148,9 @@ def about(backbone: Backbone, task: Task) -> str:
     return f"""
 **The pretrained racer** is a {backbone.description}; its head is new. **The racer from scratch** is the same \
 architecture with random weights. Both get the same {task.training} × {len(task.classes)} pictures to draw from \
-({task.title}: {task.about[0].lower()}{task.about[1:]}, {task.licence}), the same order and the same random crops.
+({task.title}: {task.about[0].lower()}{task.about[1:]}, {task.licence}), in the same order, mirrored alike, and with \
+the same random crops. While stages are frozen, their racer sees whole pictures instead of crops, as they are or mirrored: \
+so much can be computed once and kept.
 
 - **Held-out accuracy** is counted on {task.heldout * len(task.classes)} pictures that neither racer trains on: \
 named right, of all. The band is the 95 % Wilson interval. The thin line between the points is a rolling estimate.

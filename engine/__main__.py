@@ -38,12 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     except engine.HeadStartError as error:
         print(f"engine: {error}", file=sys.stderr)
         return NOT_HERE
-    except KeyboardInterrupt:
-        print("engine: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:  # the reader of `--json` has seen enough
         sys.stderr.close()
         return OK
+    except OSError as error:
+        print(f"engine: {error.filename or 'a file'} cannot be read or written: {error.strerror or error}", file=sys.stderr)
+        return NOT_HERE
+    except KeyboardInterrupt:
+        print("engine: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,8 +130,8 @@ def _race(parsed: argparse.Namespace, _rest: list[str]) -> int:
         timed: Iterator[tuple[float, Event]] = ((time.monotonic() - began, event) for event in race)
         if parsed.record:
             timed = engine.record(timed, parsed.record, Stamp(machine.name, datetime.date.today().isoformat()))
-        _show(timed, parsed.json)
-    return OK
+        board = _show(timed, parsed.json)
+    return NOT_HERE if any(c.finished and c.finished.reason == "failed" for c in board.curves.values()) else OK
 
 
 def _replay(parsed: argparse.Namespace, _rest: list[str]) -> int:
@@ -148,12 +151,13 @@ def _paced(pairs: list[tuple[float, Event]], speed: float) -> Iterator[tuple[flo
         yield seconds, event
 
 
-def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> None:
+def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> Scoreboard:
     board = Scoreboard()
     if as_json:
         for seconds, event in timed:
+            board.add(event)
             print(json.dumps({"t": round(seconds, 3), **engine.to_row(event)}), flush=True)
-        return
+        return board
     console = Console(width=None if sys.stdout.isatty() else 120, soft_wrap=True)  # a pipe is not 80 columns wide
     with Live(console=console, refresh_per_second=8, transient=False) as live:
         for seconds, event in timed:
@@ -162,6 +166,7 @@ def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> None:
                 live.console.print(f"{event.network} · {event.training} pictures · {event.machine}, {event.precision}")
             live.update(table(board, seconds))
     console.print(sentence(board.verdict(), board))
+    return board
 
 
 def table(board: Scoreboard, seconds: float) -> Table:
@@ -204,6 +209,8 @@ def _sweep(parsed: argparse.Namespace, _rest: list[str]) -> int:
     from engine.sweep import Raced, summarise, sweep
 
     plan = read_plan(argparse.Namespace(**{**vars(parsed), "examples": None}))
+    for count in parsed.examples:
+        engine.check(dataclasses.replace(plan, examples=count))
     races: dict[int, list[Raced]] = {}
     total, began = len(parsed.examples) * parsed.seeds, time.monotonic()
     for done, raced in enumerate(sweep(plan, parsed.examples, range(parsed.seeds)), 1):

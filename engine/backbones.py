@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -76,7 +76,7 @@ BACKBONES: Mapping[str, Backbone] = {
     "resnet10": Backbone(
         name="resnet10",
         title="ResNet-10",
-        pretraining="200 ImageNet classes at 64 px",
+        pretraining="200 ImageNet classes at 64 px with a MobileNetV2 as its teacher",
         px=64,
         weights=ASSETS / "backbone" / "resnet10.safetensors",
         remake="python -m engine pretrain --images DIR",
@@ -110,15 +110,28 @@ def build(name: str, classes: int, seed: int, pretrained: bool) -> nn.Sequential
     return nn.Sequential(backbone.cut(model))
 
 
+def check_weights(backbone: Backbone) -> None:
+    """Raise UnavailableError where the weights are missing or cut short; reads the file's head only."""
+    try:
+        with safe_open(backbone.weights, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise _broken(backbone, error) from None
+
+
+def _broken(backbone: Backbone, error: Exception) -> UnavailableError:
+    if not backbone.weights.exists():
+        return UnavailableError(f"{backbone.weights} is missing; `{backbone.remake}` makes it")
+    return UnavailableError(f"{backbone.weights} cannot be read ({error}); `{backbone.remake}` makes it again")
+
+
 def load_weights(model: nn.Module, backbone: Backbone) -> None:
     """Put the pretrained weights into torchvision's model, all but the head. Raises UnavailableError."""
     path = backbone.weights
     try:
         state: dict[str, Tensor] = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
-    except FileNotFoundError:
-        raise UnavailableError(f"{path} is missing; `{backbone.remake}` makes it") from None
     except (SafetensorError, OSError) as error:
-        raise UnavailableError(f"{path} cannot be read ({error}); `{backbone.remake}` makes it again") from None
+        raise _broken(backbone, error) from None
     head = {"fc.weight", "fc.bias"}
     missing, unexpected = model.load_state_dict({k: v for k, v in state.items() if k not in head}, strict=False)
     if unexpected or set(missing) - head:

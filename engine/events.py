@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -124,8 +123,3 @@ def from_row(row: dict[str, object]) -> Event:
     if "classes" in values:
         values["classes"] = tuple(values["classes"])  # type: ignore[arg-type]  # JSON has no tuples
     return kind(**values)  # type: ignore[arg-type]
-
-
-def to_line(event: Event) -> str:
-    """The event as one line of JSON, without the line's end."""
-    return json.dumps(to_row(event), separators=(",", ":"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
@@ -54,11 +53,3 @@ def compare(first: str, second: str) -> Paired:
     half = Z95 * math.sqrt(b + c - (c - b) ** 2 / n) / n
     gap = (only_second - only_first) / len(pairs)
     return Paired(both, only_first, only_second, neither, p_value, gap, middle - half, middle + half)
-
-
-def confusion(truth: Sequence[int], answers: Sequence[int], classes: int) -> list[list[int]]:
-    """Counts of held-out pictures: row = true class, column = the answer given."""
-    table = [[0] * classes for _ in range(classes)]
-    for true, answer in zip(truth, answers, strict=True):
-        table[true][answer] += 1
-    return table

@@ -23,7 +23,7 @@ def schedule(progress: float) -> float:
 def make(kind: Optimizer, groups: Iterable[tuple[nn.Module, float]], weight_decay: float) -> torch.optim.Optimizer:
     """An optimizer over (module, full rate) groups. BatchNorm and biases are not decayed.
 
-    Muon turns the filters only; the rest goes with AdamW at a tenth of its rate (Jordan et al. 2024).
+    Muon makes the steps of the convolutions orthogonal (Jordan et al. 2024); all else takes Nesterov SGD steps with it.
     """
     matrices: list[dict[str, object]] = []
     vectors: list[dict[str, object]] = []

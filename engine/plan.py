@@ -41,7 +41,7 @@ RANGES: Mapping[str, Range] = {
     "backbone_rate": Range(1e-7, 1.0, 1e-7, "a high rate here overwrites what pretraining knew: try it"),
     "head_share": Range(0.0, 0.9, 0.05, "0 unfreezes at once; with more than 0.9 no time is left to fine-tune"),
     "depth_factor": Range(0.05, 1.0, 0.05, "1 gives every unfrozen stage the same rate; near 0 the lower ones stand still"),
-    "batch_size": Range(4, 256, 1, "BatchNorm needs a few pictures at a time; memory ends at a few hundred"),
+    "batch_size": Range(4, 128, 4, "BatchNorm needs a few pictures at a time; larger steps are seldom and stop late"),
     "seed": Range(0, 2**31 - 1, 1, "any whole number that fits in 31 bits"),
 }
 
@@ -67,7 +67,7 @@ class Plan:
     epochs: int = 50
     seconds: float = 30.0  # of a racer's own compute time, evaluation excluded
     scratch_optimizer: Optimizer = "adamw"
-    scratch_rate: float = 2e-3
+    scratch_rate: float = 4e-3
     head_rate: float = 1e-2
     backbone_rate: float = 1e-3  # of the last backbone stage
     depth_factor: float = 0.5  # each stage further down learns at this share of the rate above it (discriminative rates)

@@ -70,7 +70,7 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The end: validation pictures named right out of all, on the exact held-out set, and the seconds it took."""
+    """The end: validation pictures named right out of all, and the seconds of this session (not of earlier ones)."""
 
     correct: int
     total: int
@@ -300,6 +300,10 @@ def make(images: Path, work: Path, out: Path, recipe: Recipe, teacher: Path | No
             body = {k: v.contiguous() for k, v in state.items() if k not in head}
             save_file(body, out / "resnet10.safetensors")
             save_file(head, out / "resnet10-head.safetensors")
-            facts = {"recipe": asdict(recipe), "teacher": teacher.name if teacher else None, "validation": asdict(event)}
+            facts = {
+                "recipe": asdict(recipe),
+                "teacher": teacher.name if teacher else None,
+                "validation": {"correct": event.correct, "total": event.total},
+            }
             (out / "resnet10.json").write_text(json.dumps(facts, indent=1) + "\n")
         yield event

@@ -13,11 +13,9 @@ import torch
 from engine import backbones, metrics, tasks
 from engine.device import Machine, this_machine
 from engine.errors import HeadStartError, PlanError
-from engine.events import Event, Finished, Prepared, RaceFinished, RaceStarted, Reason, Stepped
+from engine.events import Event, Finished, RaceFinished, RaceStarted, Reason, Stepped
 from engine.plan import Lane, Plan
 from engine.training import train
-
-STEPS_TOLD = 600  # of each racer; more are drawn by nobody
 
 
 def check(plan: Plan) -> None:
@@ -28,6 +26,7 @@ def check(plan: Plan) -> None:
     count = len(backbones.stages(plan.backbone, len(task.classes)))
     if plan.learning_stages > count:
         raise PlanError(f"learning_stages is {plan.learning_stages}; {backbone.title} has {count} stages")
+    backbones.check_weights(backbone)
 
 
 def draw(plan: Plan) -> tasks.Drawn:
@@ -133,7 +132,6 @@ def side_by_side(
 
     def work(name: str, job: Callable[[], Iterator[Event | None]]) -> None:
         last: Stepped | None = None
-        stride = 1
         try:
             machine.claim_thread()
             stream = torch.cuda.stream(torch.cuda.Stream()) if machine.device == "cuda" else contextlib.nullcontext()
@@ -141,9 +139,7 @@ def side_by_side(
                 events = job()
                 for event in events:
                     last = event if isinstance(event, Stepped) else last
-                    if isinstance(event, Prepared):
-                        stride = max(1, event.steps // STEPS_TOLD)
-                    if event is not None and not (isinstance(event, Stepped) and event.step % stride):
+                    if event is not None:
                         told.put(event)
                     if stop.is_set() and not isinstance(event, Finished):
                         events.close()  # type: ignore[attr-defined]  # a generator

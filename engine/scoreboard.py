@@ -41,8 +41,20 @@ class Curve:
         return self.points[-1].correct / self.points[-1].total if self.points else None
 
     def time_to(self, target: float) -> float | None:
-        """Seconds of this racer's own compute time until an exact point first reached the target share."""
-        return next((p.seconds for p in self.exact if p.correct >= target * p.total), None)
+        """Seconds of this racer's own compute time until its exact points reached the target share.
+
+        Interpolated between the points around it: a racer that is asked less often is not called slower for it.
+        """
+        before: Evaluated | None = None
+        for point in self.exact:
+            share = point.correct / point.total
+            if share >= target:
+                if before is None:
+                    return point.seconds
+                low = before.correct / before.total
+                return before.seconds + (point.seconds - before.seconds) * (target - low) / (share - low)
+            before = point
+        return None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from engine import augment
 from engine.errors import PlanError, UnavailableError
 
 ASSETS = Path(__file__).parents[1] / "assets"
+_ONE_AT_A_TIME = threading.Lock()
 REMAKE = "python -m engine tabletop --out assets/tabletop"
 
 
@@ -83,12 +85,18 @@ def find(name: str) -> Task:
     )
 
 
-@lru_cache(maxsize=1)
 def load(name: str) -> Mapping[str, Tensor]:
     """All pictures of a task by split: {"train": (classes, n, 3, H, W) uint8, "heldout": likewise}.
 
-    Raises UnavailableError, naming the file and the command that remakes it, where a sheet is missing or damaged.
+    Decoded once, also where many ask at the same time. Raises UnavailableError, naming the file and the command that
+    remakes it, where a sheet is missing or damaged.
     """
+    with _ONE_AT_A_TIME:
+        return _load(name)
+
+
+@lru_cache(maxsize=1)
+def _load(name: str) -> Mapping[str, Tensor]:
     task, home = find(name), ASSETS / name
     card = _card(home / "tabletop.json")
     counts: Mapping[str, int] = card["per_class"]
@@ -111,10 +119,7 @@ def draw(name: str, examples: int, seed: int) -> dict[str, Tensor]:
     if examples > task.training:
         raise PlanError(f"examples is {examples}; {name!r} has {task.training} training pictures a class")
     pictures = load(name)
-    chosen = [
-        pictures["train"][k][torch.randperm(task.training, generator=augment.generator(seed, 4, k))[:examples]]
-        for k in range(len(task.classes))
-    ]
+    chosen = [pictures["train"][k][_order(task, k, seed)[:examples]] for k in range(len(task.classes))]
     label = torch.arange(len(task.classes))
     return {
         "training": torch.cat(chosen),
@@ -124,10 +129,17 @@ def draw(name: str, examples: int, seed: int) -> dict[str, Tensor]:
     }
 
 
+def _order(task: Task, kind: int, seed: int) -> Tensor:
+    """The order in which a class's training pictures are drawn."""
+    return torch.randperm(task.training, generator=augment.generator(seed, 4, kind))
+
+
 def strip(name: str, kind: int, examples: int, seed: int, count: int) -> np.ndarray:
     """The first `count` pictures drawn for one class, side by side: (H, count * W, 3) uint8, for a person to look at."""
-    drawn = draw(name, examples, seed)
-    mine = drawn["training"][drawn["training_labels"] == kind][:count]
+    task = find(name)
+    if examples > task.training:
+        raise PlanError(f"examples is {examples}; {name!r} has {task.training} training pictures a class")
+    mine = load(name)["train"][kind][_order(task, kind, seed)[: min(examples, count)]]
     return np.concatenate([picture.permute(1, 2, 0).numpy() for picture in mine], 1)
 
 

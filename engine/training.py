@@ -19,8 +19,10 @@ from engine.plan import Lane, Optimizer, Plan
 from engine.tasks import Drawn
 
 SMOOTHING = 0.1  # label smoothing of both racers
-EVALUATION_SHARE = 0.15  # of a racer's time, at most
-ROLLING_CHUNK, ROLLING_LEAST, ROLLING_WINDOW = 16, 64, 200  # held-out pictures it adds, needs at least, remembers
+EVALUATION_SHARE = 0.13  # planned share of a racer's time; with the first and the last point it stays below 0.15
+EXACT_SHARE = 0.65  # of that for exact points, the rest for rolling estimates
+TOLD = 600  # events of a kind that a racer tells of at most; nobody draws more
+ROLLING_CHUNK, ROLLING_LEAST, ROLLING_WINDOW = 10, 60, 200  # held-out pictures it adds, needs at least, remembers
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def train(
 
     clock = Stopwatch(now)
     judge = Judge(lane.name, pictures, machine, now, plan, batches)
-    step, reason, message = 0, "done", ""
+    step, reason, message, told = 0, "done", "", -1.0
     order: tuple[Tensor, ...] = ()
     for phase in work:
         frozen, learning = freezing.split(model, phase.learning_stages)
@@ -114,13 +116,17 @@ def train(
             judge.trained(len(x))
             if not math.isfinite(value):
                 reason, message = "diverged", f"the loss became {value} at step {step}: the learning rate is too high"
-            yield Stepped(lane.name, step, step / batches, judge.seen, clock.seconds, value, rate)
             progress = _progress(plan, step, steps, clock.seconds)
+            is_told = progress >= min(told + 1 / TOLD, phase.until) or reason != "done"
+            told = progress if is_told else told
+            yield Stepped(lane.name, step, step / batches, judge.seen, clock.seconds, value, rate) if is_told else None
             if reason == "done":
-                yield from judge.after(step, clock.seconds, progress >= phase.until)
+                yield from judge.after(step, clock.seconds, progress, progress >= phase.until)
         if reason != "done":
             break
 
+    if step == 0:
+        reason, message = "failed", "the time was used up before the first step: give it more seconds, or fewer pictures"
     correct, answers = judge.last if reason == "done" else (0, "")
     yield Finished(
         lane.name,
@@ -172,9 +178,9 @@ class Judge:
     """Asks a racer about held-out pictures: exactly at times, and by a rolling estimate in between.
 
     When it asks depends on counts, never on a clock, so that a seed has one curve. A forward pass is taken as a third
-    of a training step for the same pictures; the allowance grows with every trained picture so that evaluation stays
-    within EVALUATION_SHARE of the racer's time. A lone head on cached features is asked exactly after every epoch:
-    that costs next to nothing.
+    of a training step for the same pictures; every trained picture earns an allowance, so that evaluation stays within
+    its share of the racer's time. A lone head on cached features is asked exactly after every epoch: that costs next to
+    nothing.
     """
 
     def __init__(self, lane: str, pictures: Drawn, machine: Machine, now: Callable[[], float], plan: Plan, batches: int):
@@ -182,7 +188,7 @@ class Judge:
         self._watch = Stopwatch(now)
         self._mixed = torch.randperm(len(pictures.heldout), generator=augment.generator(plan.seed, 6))
         self._recent: deque[bool] = deque(maxlen=ROLLING_WINDOW)
-        self._next, self._allowance, self._asked_at = 0, 0.0, 0
+        self._next, self._for_exact, self._for_rolling, self._told = 0, 0.0, 0.0, 0.0
         self.seen = 0
         self.last: tuple[int, str] = (0, "")
 
@@ -198,19 +204,22 @@ class Judge:
     def trained(self, pictures: int) -> None:
         """Note that so many pictures were trained on."""
         self.seen += pictures
-        self._allowance += pictures * 3 * EVALUATION_SHARE / (1 - EVALUATION_SHARE)
+        if not self._is_cheap:
+            earned = pictures * 3 * EVALUATION_SHARE / (1 - EVALUATION_SHARE)
+            self._for_exact += earned * EXACT_SHARE
+            self._for_rolling += earned * (1 - EXACT_SHARE)
 
-    def after(self, step: int, seconds: float, is_end: bool) -> Iterator[Event | None]:
+    def after(self, step: int, seconds: float, progress: float, is_end: bool) -> Iterator[Event | None]:
         """What there is to ask after a step: everything, a few pictures, or nothing."""
-        total = len(self._pictures.heldout)
-        if (
-            is_end
-            or (self._is_cheap and step % self._batches == 0)
-            or (not self._is_cheap and step % self._batches == 0 and self._allowance > 2 * total)
-        ):
+        total, is_epoch_end = len(self._pictures.heldout), step % self._batches == 0
+        if is_end or (self._is_cheap and is_epoch_end and progress >= self._told + 2 / TOLD):
+            self._told = progress
             yield from self.exactly(step, seconds)
-        elif not self._is_cheap and step % 2 == 0:
-            yield from self.roughly(step, seconds)
+        elif is_epoch_end and self._for_exact >= total:
+            self._for_exact -= total
+            yield from self.exactly(step, seconds)
+        elif self._for_rolling >= ROLLING_CHUNK:
+            yield from self.roughly(step, seconds, progress)
 
     def exactly(self, step: int, seconds: float) -> Iterator[Event | None]:
         """Ask about the whole held-out set."""
@@ -221,18 +230,17 @@ class Judge:
             yield None
         right = torch.cat(answers)
         correct = int(right.sum())
-        if not self._is_cheap:
-            self._allowance -= total
         self.last = (correct, "".join("1" if r else "0" for r in right.tolist()))
         yield self._evaluated(step, seconds, correct, total, True)
 
-    def roughly(self, step: int, seconds: float) -> Iterator[Event]:
+    def roughly(self, step: int, seconds: float, progress: float) -> Iterator[Event]:
         """Ask about the next few pictures, and report the last ROLLING_WINDOW answers."""
         rows = self._mixed[torch.arange(self._next, self._next + ROLLING_CHUNK) % len(self._mixed)]
         self._next += ROLLING_CHUNK
-        self._allowance -= ROLLING_CHUNK
+        self._for_rolling -= ROLLING_CHUNK
         self._recent.extend(self._ask(rows).tolist())
-        if len(self._recent) >= ROLLING_LEAST:
+        if len(self._recent) >= ROLLING_LEAST and progress >= self._told + 1 / TOLD:
+            self._told = progress
             yield self._evaluated(step, seconds, sum(self._recent), len(self._recent), False)
 
     def _ask(self, rows: slice | Tensor) -> Tensor:

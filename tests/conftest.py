@@ -113,7 +113,7 @@ def tiny(tiny_files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     """Empty the caches of what was loaded from the assets."""
     tasks.find.cache_clear()
-    tasks.load.cache_clear()
+    tasks._load.cache_clear()
 
 
 @pytest.fixture

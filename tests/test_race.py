@@ -95,13 +95,24 @@ def test_one_racer_may_diverge_and_the_other_goes_on(tiny: Path, monkeypatch: py
     assert isinstance(events[-1], RaceFinished)
 
 
-def test_one_racer_may_fail_and_the_other_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    broken = replace(backbones.BACKBONES["resnet10"], weights=tmp_path / "gone.safetensors")
-    monkeypatch.setattr(backbones, "BACKBONES", {"resnet10": broken})
+def test_one_racer_may_fail_and_the_other_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise UnavailableError("the disk has gone")
+
+    monkeypatch.setattr(backbones, "load_weights", fail)
     ends = {e.lane: e for e in run_race(SHORT) if isinstance(e, Finished)}
     assert ends["scratch"].reason == "done"
     assert ends["transfer"].reason == "failed"
-    assert "gone.safetensors" in ends["transfer"].message
+    assert ends["transfer"].message == "the disk has gone"
+
+
+def test_missing_weights_are_refused_before_anything_starts(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = replace(backbones.BACKBONES["resnet10"], weights=tmp_path / "gone.safetensors")
+    monkeypatch.setattr(backbones, "BACKBONES", {"resnet10": broken})
+    with pytest.raises(UnavailableError, match=r"gone\.safetensors is missing; `python -m engine pretrain"):
+        run_race(SHORT)
 
 
 @pytest.mark.parametrize(

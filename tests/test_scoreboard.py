@@ -40,12 +40,12 @@ def test_the_gap_is_between_the_latest_points() -> None:
     assert board_of(point("scratch", 30, 1)).gap is None
 
 
-def test_time_to_a_target_counts_exact_points_only() -> None:
+def test_time_to_a_target_lies_between_exact_points() -> None:
     curve = board_of(point("scratch", 55, 1.0, is_exact=False), point("scratch", 52, 2.5), point("scratch", 81, 4.0)).curves[
         "scratch"
     ]
     assert curve.time_to(0.5) == 2.5
-    assert curve.time_to(0.8) == 4.0
+    assert curve.time_to(0.8) == pytest.approx(2.5 + 1.5 * 28 / 29)  # on the line between 52 and 81
     assert curve.time_to(0.9) is None
     assert curve.best is not None
     assert curve.best.correct == 81

@@ -106,5 +106,5 @@ def test_a_strip_that_cannot_be_is_a_404_with_a_sentence(served: tuple[TestClien
 def test_an_open_stream_counts_as_the_owners_presence(served: tuple[TestClient, Hub, str]) -> None:
     client, hub, race = served
     client.get(f"{stream.BASE}/races/{race}/events?visitor=ann")
-    assert "ann" not in hub._present  # it came and went
-    assert "ann" in hub._absent_since
+    assert "ann" not in hub._present  # it came and went, and of an ended race nothing is kept
+    assert "ann" not in hub._absent_since
