@@ -165,6 +165,8 @@ def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> Scoreboard:
             if isinstance(event, RaceStarted):
                 live.console.print(f"{event.network} · {event.training} pictures · {event.machine}, {event.precision}")
             live.update(table(board, seconds))
+    if not console.is_terminal:
+        console.print()
     console.print(sentence(board.verdict(), board))
     return board
 

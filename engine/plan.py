@@ -62,7 +62,7 @@ class Plan:
     task: str = "tabletop"
     backbone: str = "resnet10"
     examples: int = 20  # training pictures a class
-    learning_stages: int = 6  # of the pretrained racer, counted from the head down: 1 = the head only
+    learning_stages: int = 3  # of the pretrained racer, counted from the head down: 1 = the head only
     budget: Budget = "epochs"  # what both racers get the same of
     epochs: int = 50
     seconds: float = 30.0  # of a racer's own compute time, evaluation excluded

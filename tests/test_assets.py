@@ -59,6 +59,9 @@ def test_the_recorded_race_is_a_whole_one_of_the_default_plan() -> None:
     for _, event in pairs:
         board.add(event)
     assert board.plan == Plan()
+    assert board.started is not None
+    task = tasks.find("tabletop")
+    assert (board.started.classes, board.started.heldout) == (task.classes, task.heldout * len(task.classes))
     assert stamp.machine
     assert stamp.date
     assert board.verdict().outcome == "transfer"

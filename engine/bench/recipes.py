@@ -36,7 +36,6 @@ TRANSFER = {
     "LP-FT, top stage, 1e-3": replace(DEFAULT, learning_stages=2, backbone_rate=1e-3),
     "LP-FT, top 2 stages, halved, 1e-3": replace(DEFAULT, learning_stages=3, depth_factor=0.5, backbone_rate=1e-3),
     "LP-FT, all, one rate 3e-4": replace(DEFAULT, learning_stages=6, depth_factor=1.0, backbone_rate=3e-4),
-    "LP-FT, all, rates halved a stage from 5e-4": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=5e-4),
     "LP-FT, all, rates halved a stage from 1e-3": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=1e-3),
     "LP-FT, all, rates halved a stage from 2e-3": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=2e-3),
     "discriminative, no head first, 1e-3": replace(
