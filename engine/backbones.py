@@ -79,7 +79,7 @@ BACKBONES: Mapping[str, Backbone] = {
         pretraining="200 ImageNet classes at 64 px with a MobileNetV2 as its teacher",
         px=64,
         weights=ASSETS / "backbone" / "resnet10.safetensors",
-        remake="python -m engine pretrain --images DIR",
+        remake="python -m engine pretrain --images DIR --teacher FILE",
         build=resnet10,
         cut=cut_resnet,
     )

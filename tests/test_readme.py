@@ -26,7 +26,7 @@ def test_the_two_commands_are_there_and_ci_calls_the_test_one() -> None:
     assert "pip install -r requirements.txt && python app.py" in TEXT
     assert "pip install -r requirements.txt && python -m pytest" in TEXT
     script = (HOME / ".ci" / "run").read_text()
-    assert "pip install -q -r requirements.txt\npython -m pytest " in script
+    assert "pip install -q -r requirements.txt\npython -m pytest\n" in script
 
 
 def test_the_tree_names_every_file_of_the_house() -> None:
