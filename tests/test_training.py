@@ -61,8 +61,9 @@ def test_the_final_count_is_that_of_the_trained_network(drawn: Drawn, monkeypatc
     assert (end.correct, end.total) == (int(right.sum()), len(right))
 
 
-def test_rolling_estimates_are_marked_and_never_the_last_word(drawn: Drawn) -> None:
-    points = of(run(SCRATCH, replace(SHORT, epochs=40), drawn), Evaluated)
+def test_rolling_estimates_are_marked_and_never_the_last_word(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.training.ROLLING_LEAST", 10)
+    points = of(run(SCRATCH, replace(SHORT, epochs=10), drawn), Evaluated)
     assert [p for p in points if not p.is_exact]
     assert points[-1].is_exact
 
@@ -82,17 +83,20 @@ def test_filling_the_cache_is_counted(drawn: Drawn) -> None:
 
 @pytest.mark.parametrize("batch_size", [4, 12])
 def test_evaluation_stays_within_its_share_of_forward_passes(drawn: Drawn, batch_size: int) -> None:
-    """A training step is three forward passes; the first and the last exact point are owed whatever was earned."""
-    plan = replace(SHORT, epochs=40, batch_size=batch_size)
+    """A training step is three forward passes; the first and the last exact point are owed whatever was earned.
+
+    The first few rolling answers are asked but not yet told, so less is counted here than was asked.
+    """
+    plan = replace(SHORT, epochs=24, batch_size=batch_size)
     points = of(run(SCRATCH, plan, drawn), Evaluated)
     exact = [p for p in points if p.is_exact]
     asked = len(drawn.heldout) * (len(exact) - 2) + 10 * (len(points) - len(exact))
     share = EVALUATION_SHARE / (1 - EVALUATION_SHARE)
-    assert 0.7 * share * 3 * points[-1].pictures < asked <= share * 3 * points[-1].pictures
+    assert 0.4 * share * 3 * points[-1].pictures < asked <= share * 3 * points[-1].pictures
 
 
 def test_a_long_race_tells_no_more_than_can_be_drawn(drawn: Drawn) -> None:
-    plan = replace(SHORT, budget="seconds", seconds=2000.0, learning_stages=1)
+    plan = replace(SHORT, budget="seconds", seconds=900.0, learning_stages=1)
     events = run(TRANSFER, plan, drawn, Clock(1.0))
     assert len(of(events, Stepped)) <= 602
     assert len(of(events, Evaluated)) <= 602
