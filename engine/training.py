@@ -19,7 +19,7 @@ from engine.plan import Lane, Optimizer, Plan
 from engine.tasks import Drawn
 
 SMOOTHING = 0.1  # label smoothing of both racers
-EVALUATION_SHARE = 0.12  # planned share of a racer's time; with the first and the last point it stays below 0.15
+EVALUATION_SHARE = 0.11  # planned share of a racer's time; with the first and the last point it stays below 0.15
 EXACT_SHARE = 0.65  # of that for exact points, the rest for rolling estimates
 TOLD = 600  # events of a kind that a racer tells of at most; nobody draws more
 ROLLING_CHUNK, ROLLING_LEAST, ROLLING_WINDOW = 10, 60, 200  # held-out pictures it adds, needs at least, remembers
