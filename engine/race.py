@@ -21,8 +21,7 @@ from engine.training import train
 def check(plan: Plan) -> None:
     """Raise PlanError or UnavailableError where this plan cannot be raced here; loads nothing large."""
     task, backbone = tasks.find(plan.task), backbones.find(plan.backbone)
-    if plan.examples > task.training:
-        raise PlanError(f"examples is {plan.examples}; {plan.task!r} has {task.training} training pictures a class")
+    tasks.check_examples(task, plan.examples)
     count = len(backbones.stages(plan.backbone, len(task.classes)))
     if plan.learning_stages > count:
         raise PlanError(f"learning_stages is {plan.learning_stages}; {backbone.title} has {count} stages")

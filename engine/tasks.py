@@ -116,10 +116,9 @@ def draw(name: str, examples: int, seed: int) -> dict[str, Tensor]:
     class. Raises PlanError where there are not so many.
     """
     task = find(name)
-    if examples > task.training:
-        raise PlanError(f"examples is {examples}; {name!r} has {task.training} training pictures a class")
+    check_examples(task, examples)
     pictures = load(name)
-    chosen = [pictures["train"][k][_order(task, k, seed)[:examples]] for k in range(len(task.classes))]
+    chosen = [pictures["train"][k][order(task, k, seed)[:examples]] for k in range(len(task.classes))]
     label = torch.arange(len(task.classes))
     return {
         "training": torch.cat(chosen),
@@ -129,17 +128,22 @@ def draw(name: str, examples: int, seed: int) -> dict[str, Tensor]:
     }
 
 
-def _order(task: Task, kind: int, seed: int) -> Tensor:
-    """The order in which a class's training pictures are drawn."""
+def check_examples(task: Task, examples: int) -> None:
+    """Raise PlanError where the task has not so many training pictures a class."""
+    if examples > task.training:
+        raise PlanError(f"examples is {examples}; {task.name!r} has {task.training} training pictures a class")
+
+
+def order(task: Task, kind: int, seed: int) -> Tensor:
+    """The order in which a class's training pictures are drawn: (task.training,) int64."""
     return torch.randperm(task.training, generator=augment.generator(seed, 4, kind))
 
 
 def strip(name: str, kind: int, examples: int, seed: int, count: int) -> np.ndarray:
     """The first `count` pictures drawn for one class, side by side: (H, count * W, 3) uint8, for a person to look at."""
     task = find(name)
-    if examples > task.training:
-        raise PlanError(f"examples is {examples}; {name!r} has {task.training} training pictures a class")
-    mine = load(name)["train"][kind][_order(task, kind, seed)[: min(examples, count)]]
+    check_examples(task, examples)
+    mine = load(name)["train"][kind][order(task, kind, seed)[: min(examples, count)]]
     return np.concatenate([picture.permute(1, 2, 0).numpy() for picture in mine], 1)
 
 

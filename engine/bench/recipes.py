@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine import augment, race, tasks
+from engine import race, tasks
 from engine.device import this_machine
 from engine.events import Finished
 from engine.plan import Plan
@@ -57,13 +57,10 @@ class Tried:
 
 def with_undrawn(pictures: Drawn, plan: Plan) -> Drawn:
     """The same race, asked about the held-out pictures and, behind them, undrawn training pictures of every class."""
-    everything = tasks.load(plan.task)["train"]
+    task, everything = tasks.find(plan.task), tasks.load(plan.task)["train"]
     classes = len(pictures.classes)
-    undrawn = []
-    for kind in range(classes):
-        rng = augment.generator(plan.seed, 4, kind)  # the order in which tasks.draw took them
-        order = torch.randperm(everything.shape[1], generator=rng)
-        undrawn.append(everything[kind][order[plan.examples : plan.examples + VALIDATION]])
+    behind = slice(plan.examples, plan.examples + VALIDATION)
+    undrawn = [everything[kind][tasks.order(task, kind, plan.seed)[behind]] for kind in range(classes)]
     labels = torch.arange(classes).repeat_interleave(len(undrawn[0]))
     return replace(
         pictures,
