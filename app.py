@@ -10,7 +10,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves thi
 
 from demo import look, page, stream
 from demo.hub import GRACE, Hub
-from engine import HeadStartError, Plan, load_pictures
+from demo.offer import Offer
+from demo.shelf import Shelf
+from engine import HeadStartError, Plan, load_embedded
 
 
 def main() -> int:
@@ -22,9 +24,9 @@ def main() -> int:
             f"Head Start cannot start: HEADSTART_GRACE is {os.environ['HEADSTART_GRACE']!r}; give seconds", file=sys.stderr
         )
         return 1
-    hub = Hub(grace)
+    hub, offer, shelf = Hub(grace), Offer(), Shelf()
     try:
-        blocks = page.build(hub)
+        blocks = page.build(hub, offer, shelf)
     except HeadStartError as error:
         print(f"Head Start cannot start: {error}", file=sys.stderr)
         return 1
@@ -32,7 +34,7 @@ def main() -> int:
         hub.add_recording("recorded", page.RECORDING)
     except HeadStartError as error:
         print(f"No recorded race is shown: {error}", file=sys.stderr)
-    threading.Thread(target=warm_up, daemon=True).start()
+    threading.Thread(target=warm_up, args=(hub, offer), daemon=True).start()
     blocks.queue(max_size=64, default_concurrency_limit=4)
     try:
         blocks.launch(
@@ -40,7 +42,7 @@ def main() -> int:
             css=look.css(),
             footer_links=[],
             max_threads=80,
-            max_file_size="50mb",
+            max_file_size="300mb",
             strict_cors=True,
             app_kwargs={"routes": stream.routes(hub)},
         )
@@ -49,13 +51,16 @@ def main() -> int:
         return 1
     finally:
         hub.close()
+        shelf.close()
     return 0
 
 
-def warm_up() -> None:
-    """Decode the pictures while the first visitor looks around, so that her race starts at once."""
+def warm_up(hub: Hub, offer: Offer) -> None:
+    """While the first visitor looks around: decode the pictures, time the machine, ask what can be had from elsewhere."""
     try:
-        load_pictures(Plan().task)
+        load_embedded()
+        hub.expected_seconds(Plan())
+        offer.refresh()
     except HeadStartError as error:
         print(f"No race can be run yet: {error}", file=sys.stderr)
 

@@ -7,11 +7,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from demo import look, words
-from engine import LANES, Scoreboard
+from engine import LANES, RIVALS, Scoreboard
 
 
 def accuracy(board: Scoreboard, axis: str = "epoch") -> go.Figure:
-    """Held-out accuracy of both racers: exact points with their interval, rolling estimates, and the line of guessing.
+    """Held-out accuracy of all racers: exact points with their interval, rolling estimates, and the line of guessing.
 
     Each trace's `meta` says which lane and which kind of point it draws; the script on the page appends to it by that.
     """
@@ -35,8 +35,8 @@ def accuracy(board: Scoreboard, axis: str = "epoch") -> go.Figure:
         )  # fmt: skip
         figure.add_scatter(
             x=xs, y=[p.correct / p.total for p in exact], mode="lines+markers", name=words.NAMES[lane],
-            line={"color": ink.light, "width": 4, "dash": ink.dash},
-            marker={"size": 8, "symbol": "circle" if lane == "transfer" else "diamond"}, meta=[lane, "exact"],
+            line={"color": ink.light, "width": 4 if lane in RIVALS else 2.5, "dash": ink.dash},
+            marker={"size": 8 if lane in RIVALS else 6, "symbol": look.SYMBOLS[lane]}, meta=[lane, "exact"],
             hovertemplate=f"{words.NAMES[lane]}: %{{y:.1%}}<extra></extra>",
         )  # fmt: skip
     classes = len(board.started.classes) if board.started else 10
@@ -53,7 +53,7 @@ def accuracy(board: Scoreboard, axis: str = "epoch") -> go.Figure:
 
 
 def loss(board: Scoreboard, axis: str = "epoch") -> go.Figure:
-    """Training loss of both racers above, learning rate below."""
+    """Training loss of all racers above, learning rate below."""
     figure = go.Figure(layout=_layout(words.AXES[axis], words.LOSS_AXIS))
     figure.update_layout(
         yaxis={"domain": [0.38, 1], "rangemode": "tozero"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,13 +10,15 @@ import gradio as gr
 from gradio.components import Component
 
 from demo import words
-from engine import RANGES, Plan, PlanError, find_task, stages
+from engine import EXTRAS, RANGES, Plan, PlanError, find_backbone, find_task, stages
 
 # The order in which the widgets stand and their values travel
 ORDER = (
-    "examples", "learning_stages", "budget", "epochs", "seconds", "scratch_optimizer", "scratch_rate", "head_rate",
-    "backbone_rate", "depth_factor", "head_share", "batch_size", "augmented", "seed",
+    "task", "backbone", "examples", "learning_stages", "extra_lanes", "patches", "inverted", "label_noise", "normalisation",
+    "budget", "epochs", "seconds", "px", "scratch_optimizer", "scratch_rate", "head_rate", "backbone_rate", "depth_factor",
+    "head_share", "batch_size", "augmented", "seed",
 )  # fmt: skip
+BROKEN = ("patches", "inverted", "label_noise", "normalisation")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Controls:
     reset: gr.Button
     copy: gr.Button
     choice: gr.Markdown
+    fit: gr.Button
+    preset: gr.Radio
+    why: gr.Markdown
 
     @property
     def inputs(self) -> list[Component]:
@@ -36,11 +41,20 @@ class Controls:
         return [self.widgets[name] for name in ORDER]
 
 
-def build() -> Controls:
-    """Draw the widgets where the caller stands."""
+def build(
+    tasks: list[tuple[str, str]], backbones: list[tuple[str, str]], build_own: Callable[[gr.Dropdown], None]
+) -> Controls:
+    """Draw the widgets where the caller stands; the lists hold (what is shown, name).
+
+    `build_own` draws the place for a visitor's own pictures, which end up in the list of tasks that it is given.
+    """
     plan = Plan()
     facts = stages(plan.backbone, len(find_task(plan.task).classes))
     widgets: dict[str, Component] = {}
+    picked: dict[str, gr.Dropdown] = {}
+    for name, choices, value in (("task", tasks, plan.task), ("backbone", backbones, plan.backbone)):
+        picked[name] = gr.Dropdown(choices, value=value, elem_id=f"hs-{name}", filterable=False, **_texts(name))
+    widgets |= picked
     label, info = words.CONTROLS["examples"]
     low, high = int(RANGES["examples"].low), find_task(plan.task).training
     widgets["examples"] = gr.Slider(
@@ -51,42 +65,84 @@ def build() -> Controls:
         1, len(facts), plan.learning_stages, step=1, label=label, info=info, elem_id="hs-learning"
     )
     choice = gr.Markdown(words.learning_choice(plan.learning_stages, facts), elem_id="hs-choice")
+    fit = gr.Button(visible=False, size="sm", elem_id="hs-fit")
     with gr.Row(elem_id="hs-buttons"):
         start = gr.Button(words.START, variant="primary", elem_id="hs-start", size="lg")
         stop = gr.Button(words.STOP, variant="secondary", elem_id="hs-stop", size="lg", min_width=80)
         reset = gr.Button(words.RESET, variant="secondary", elem_id="hs-reset", size="lg", min_width=80)
+    with gr.Accordion(words.OWN, open=False, elem_id="hs-own-box"):
+        build_own(picked["task"])
+    with gr.Accordion(words.LANES_BOX, open=False, elem_id="hs-lanes"):
+        widgets["extra_lanes"] = gr.CheckboxGroup([(words.NAMES[n], n) for n in EXTRAS], **_texts("extra_lanes"))
+    with gr.Accordion(words.BREAK, open=False, elem_id="hs-break"):
+        preset, why = _breaks(widgets, plan)
     with gr.Accordion(words.MORE, open=False, elem_id="hs-more"):
         _more(widgets, plan)
         copy = gr.Button(words.COPY, size="sm", elem_id="hs-copy")
-    return Controls(widgets, start, stop, reset, copy, choice)
+    return Controls(widgets, start, stop, reset, copy, choice, fit, preset, why)
+
+
+def _texts(name: str) -> dict[str, Any]:
+    return dict(zip(("label", "info"), words.CONTROLS[name], strict=True))
+
+
+def _breaks(widgets: dict[str, Component], plan: Plan) -> tuple[gr.Radio, gr.Markdown]:
+    """The presets with their reasons, and the switches they set."""
+    label, info = words.PRESET
+    preset = gr.Radio(
+        [(title, name) for name, (title, _, _) in words.PRESETS.items()], value="none", label=label, info=info,
+        elem_id="hs-preset",
+    )  # fmt: skip
+    why = gr.Markdown(words.PRESETS["none"][1], elem_id="hs-why")
+    sides = [1, 2, 4, 8, 16, 32, int(RANGES["patches"].high)]
+    names = [(words.PRESETS["dust"][0].lower() if n == sides[-1] else f"{n} × {n}", n) for n in sides]
+    widgets["patches"] = gr.Dropdown(names, value=plan.patches, filterable=False, elem_id="hs-patches", **_texts("patches"))
+    widgets["inverted"] = gr.Checkbox(plan.inverted, elem_id="hs-inverted", **_texts("inverted"))
+    allowed = RANGES["label_noise"]
+    widgets["label_noise"] = gr.Slider(
+        allowed.low, allowed.high, plan.label_noise, step=allowed.step, elem_id="hs-label_noise", **_texts("label_noise")
+    )
+    widgets["normalisation"] = gr.Dropdown(
+        [(title, name) for name, title in words.NORMALISATIONS.items()], value=plan.normalisation, filterable=False,
+        **_texts("normalisation"),
+    )  # fmt: skip
+
+    def broken(name: str) -> list[object]:
+        """The switches as a preset sets them, and why."""
+        _, reason, settings = words.PRESETS[name]
+        return [reason, *(settings.get(switch, getattr(Plan(), switch)) for switch in BROKEN)]
+
+    # .input: only when a person picks one; the switches may be moved by hand afterwards
+    preset.input(
+        broken, preset, [why, *(widgets[n] for n in BROKEN)], queue=False, show_progress="hidden", api_visibility="private"
+    )
+    return preset, why
 
 
 # A number outside its range is refused by the plan, with its reason; Gradio's own limits would say less
 def _more(widgets: dict[str, Component], plan: Plan) -> None:
-    def texts(name: str) -> dict[str, Any]:
-        return dict(zip(("label", "info"), words.CONTROLS[name], strict=True))
-
     def slider(name: str, visible: bool = True) -> gr.Slider:
         allowed, value = RANGES[name], getattr(plan, name)
         return gr.Slider(
-            allowed.low, allowed.high, value, step=allowed.step, visible=visible, elem_id=f"hs-{name}", **texts(name)
+            allowed.low, allowed.high, value, step=allowed.step, visible=visible, elem_id=f"hs-{name}", **_texts(name)
         )
 
     choices = [(words.AXES["epoch"], "epochs"), (words.AXES["seconds"], "seconds")]
-    budget = gr.Radio(choices, value=plan.budget, elem_id="hs-budget", **texts("budget"))
+    budget = gr.Radio(choices, value=plan.budget, elem_id="hs-budget", **_texts("budget"))
     widgets["budget"] = budget
     widgets["epochs"] = slider("epochs")
     widgets["seconds"] = slider("seconds", visible=False)
+    widgets["px"] = gr.Number(plan.px, step=1, precision=0, elem_id="hs-px", **_texts("px"))
     optimizers = list(words.OPTIMIZERS.items())
     widgets["scratch_optimizer"] = gr.Radio(
-        [(title, name) for name, title in optimizers], value=plan.scratch_optimizer, **texts("scratch_optimizer")
+        [(title, name) for name, title in optimizers], value=plan.scratch_optimizer, **_texts("scratch_optimizer")
     )
     for name in ("scratch_rate", "head_rate", "backbone_rate"):
-        widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **texts(name))
+        widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **_texts(name))
     for name in ("depth_factor", "head_share", "batch_size"):
         widgets[name] = slider(name)
-    widgets["augmented"] = gr.Checkbox(plan.augmented, **texts("augmented"))
-    widgets["seed"] = gr.Number(plan.seed, step=1, precision=0, elem_id="hs-seed", **texts("seed"))
+    widgets["augmented"] = gr.Checkbox(plan.augmented, **_texts("augmented"))
+    widgets["seed"] = gr.Number(plan.seed, step=1, precision=0, elem_id="hs-seed", **_texts("seed"))
     budget.change(
         lambda kind: (gr.update(visible=kind == "epochs"), gr.update(visible=kind == "seconds")),
         budget,
@@ -104,6 +160,7 @@ def read_plan(values: Sequence[object]) -> Plan:
         if value is None:
             raise PlanError(f"{words.CONTROLS[_WORD.get(name, name)][0]} is empty: enter a number")
         wanted = type(getattr(Plan(), name))
+        value = tuple(value) if isinstance(value, list) else value
         settings[name] = int(value) if wanted is int and isinstance(value, float) and value.is_integer() else value
     return Plan.from_mapping(settings)
 
@@ -112,9 +169,28 @@ _WORD = {"learning_stages": "learning"}
 
 
 def show_plan(plan: Plan) -> list[object]:
-    """The widgets' values for a plan, in their order; which budget is asked for shows its slider."""
+    """The widgets' values for a plan, in their order, within the limits of its task and network."""
     values = asdict(plan)
-    shown: list[object] = [values[name] for name in ORDER]
+    shown: list[object] = [list(v) if isinstance(v := values[name], tuple) else v for name in ORDER]
     for name in ("epochs", "seconds"):
         shown[ORDER.index(name)] = gr.update(value=values[name], visible=plan.budget == name)
+    for name, update in limits(plan).items():
+        shown[ORDER.index(name)] = update
     return shown
+
+
+def limits(plan: Plan) -> dict[str, Any]:
+    """The two main sliders for a plan's task and network: their ends, and their values within them."""
+    task = find_task(plan.task)
+    count = len(stages(plan.backbone, len(task.classes), max(plan.px, find_backbone(plan.backbone).architecture.smallest)))
+    most = min(task.training, int(RANGES["examples"].high))
+    return {
+        "examples": gr.update(maximum=most, value=min(plan.examples, most)),
+        "learning_stages": gr.update(maximum=count, value=min(plan.learning_stages, count)),
+    }
+
+
+def preset_of(plan: Plan) -> str | None:
+    """The preset that a plan's switches are, None where they were moved by hand."""
+    now = {name: getattr(plan, name) for name in BROKEN if getattr(plan, name) != getattr(Plan(), name)}
+    return next((name for name, (_, _, settings) in words.PRESETS.items() if settings == now), None)

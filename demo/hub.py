@@ -18,16 +18,17 @@ from typing import Literal
 
 from demo import words
 from engine import (
-    LANES,
     TARGETS,
     Event,
-    Finished,
     Plan,
+    PlanError,
+    Prober,
+    Progressed,
     Race,
+    RaceFinished,
     RaceStarted,
     Scoreboard,
     check,
-    find_task,
     replay,
     run_race,
     to_row,
@@ -36,8 +37,8 @@ from engine import (
 KEPT = 40  # logs of ended races that can still be read
 WAITING = 20  # races that may wait in the queue
 GRACE = 30.0  # seconds a race goes on after its owner's last page is gone
-START_UP, SPEED = 3.0, 220.0  # seconds; training pictures a second, evaluation included, on two common cores
-SURE = 5.0  # seconds a race must have taken to tell how fast the machine is
+UNKNOWN = 60.0  # seconds that a waiting visitor is told where nobody knows
+SURE = 5.0  # seconds a race must have taken to correct what the probe expects
 STANDING_EVERY = 0.2  # seconds between two rows that say who leads
 
 State = Literal["queued", "running", "ended"]
@@ -72,7 +73,8 @@ class Hub:
         self._logs: OrderedDict[str, Log] = OrderedDict()
         self._queue: deque[str] = deque()
         self._running: str | None = None
-        self._speed = SPEED
+        self._prober = Prober()
+        self._corrections: dict[str, float] = {}  # backbone -> what its last race took, as a share of what was expected
         self._present: dict[str, int] = {}  # owner -> open streams
         self._absent_since: dict[str, float] = {}
         self._is_closed = False
@@ -161,11 +163,25 @@ class Hub:
                     self._stop(race_id)
             self._lock.notify_all()
 
-    def expected_seconds(self, plan: Plan) -> float:
-        """About how long a race takes here, from the speed of the last one; before the first, from two common cores."""
-        if plan.budget == "seconds":
-            return START_UP + plan.seconds * 1.2
-        return START_UP + plan.examples * len(find_task(plan.task).classes) * plan.epochs / self._speed
+    def expected_seconds(self, plan: Plan) -> float | None:
+        """About how long a race takes here; probes the machine where it is free. None where nobody knows.
+
+        Raises PlanError for an unknown task or backbone.
+        """
+        expected = self._prober.estimate(plan, may_probe=self._running is None)
+        return None if expected is None else expected * self._corrections.get(plan.backbone, 1.0)
+
+    def fit(self, plan: Plan, seconds: float) -> Plan | None:
+        """This plan made to end within so many seconds; None where it does, or where nobody knows."""
+        if self.expected_seconds(plan) is None:
+            return None
+        return self._prober.fit(plan, seconds / self._corrections.get(plan.backbone, 1.0))
+
+    def _wait(self, plan: Plan) -> float:
+        try:
+            return self._prober.estimate(plan, may_probe=False) or UNKNOWN
+        except PlanError:  # its pictures were given away meanwhile
+            return 0.0
 
     def _stop(self, race_id: str) -> None:
         log = self._logs[race_id]
@@ -183,11 +199,11 @@ class Hub:
         ahead = 0.0
         if self._running:
             current = self._logs[self._running]
-            ahead = self.expected_seconds(current.plan)
+            ahead = self._wait(current.plan)
         for place, race_id in enumerate(self._queue, 1):
             log = self._logs[race_id]
             log.append({"event": "Queued", "place": place, "wait": round(ahead), "watch": self._running or ""})
-            ahead += self.expected_seconds(log.plan)
+            ahead += self._wait(log.plan)
 
     def _run_queue(self) -> None:
         while True:
@@ -212,9 +228,11 @@ class Hub:
                 log.race.stop()
             for event in log.race:
                 scribe.write(self._now() - began, event)
-                taken = self._now() - began - START_UP
-                if isinstance(event, Finished) and event.lane == "scratch" and event.reason == "done" and taken > SURE:
-                    self._speed = event.pictures / taken
+                if isinstance(event, RaceFinished) and scribe.is_complete and event.wall_seconds > SURE:
+                    expected = self._prober.estimate(log.plan, may_probe=False)
+                    self._corrections[log.plan.backbone] = min(
+                        3.0, max(0.3, event.wall_seconds / (expected or event.wall_seconds))
+                    )
             log.append({"event": "Ended", "reason": "stopped" if log.is_stopping else "done"})
         except Exception as error:  # the next race must be able to start, and the page must hear of it
             log.append({"event": "Ended", "reason": "failed", "message": str(error) or type(error).__name__})
@@ -239,9 +257,21 @@ class Scribe:
     def __init__(self, log: Log):
         self._log, self._board, self._last = log, Scoreboard(), -1.0
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every racer reached its end, and nothing long came before the start."""
+        if self._board.preparing:
+            return False
+        ends = [curve.finished for curve in self._board.curves.values()]
+        return bool(ends) and all(end and end.reason == "done" for end in ends)
+
     def write(self, seconds: float, event: Event) -> None:
         """One event, `seconds` after the start of the race."""
         self._board.add(event)
+        if isinstance(event, Progressed):
+            share = event.done / event.total if event.total else 0.0
+            self._log.append({"event": "Preparing", "text": words.progress(event), "progress": round(share, 4)})
+            return
         kind = type(event).__name__
         self._log.append({"t": round(seconds, 3), **to_row(event)})
         is_late = seconds - self._last >= STANDING_EVERY
@@ -254,10 +284,7 @@ def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
     """Who leads and by how much, each racer's figures and the time left, as a row of the log."""
     progress = board.progress
     lanes: dict[str, object] = {}
-    for name in LANES:
-        curve = board.curves.get(name)
-        if curve is None:
-            continue
+    for name, curve in board.curves.items():
         point = curve.points[-1] if curve.points else None
         exact = curve.exact[-1] if curve.exact else None
         lanes[name] = {

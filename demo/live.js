@@ -20,6 +20,7 @@ const shade = () => (isDark() ? "dark" : "light");
 const lost = () => { $(".hs-status").textContent = word("lost"); };
 const found = () => { $(".hs-status").textContent = status; };
 const key = (meta) => meta.join(":");
+const lanes = () => [...known.rivals, ...((plan && plan.extra_lanes) || [])];
 const charts = () => Object.fromEntries($$(".hs-chart").map((node) => [node.dataset.chart, node]));
 
 // plotly.js is served by the app; our own reference survives another component's copy
@@ -54,6 +55,7 @@ function follow(race) {
   points = {}; drawn = {}; plan = null; isOver = false; isRecorded = false; index = 0;
   $$(".hs-card dd, .hs-card [data-field=accuracy]").forEach((node) => { node.textContent = "–"; });
   $$(".hs-card small").forEach((node) => { node.textContent = ""; });
+  $$(".hs-small").forEach((node) => { node.hidden = true; });
   $(".hs-stamp").hidden = true;
   $(".hs-headline").textContent = word("starting");
   $(".hs-detail").textContent = "";
@@ -155,10 +157,16 @@ function read(row) {
     put(lane, "phase", { epoch: row.epoch, seconds: row.seconds, pictures: null }, row.phase);
   } else if (row.event === "RaceStarted") {
     plan = JSON.parse(row.plan);
+    $$(".hs-small").forEach((node) => { node.hidden = !lanes().some((lane) => node.classList.contains(`hs-${lane}`)); });
+    if (lanes().length > known.rivals.length) redraw();
     say(isRecorded ? "" : `${word("live")} · ${row.network} · ${row.machine}`);
     chance(1 / row.classes.length);
     setBusy(!isRecorded && attached.owner);
     if (!isRecorded && !attached.owner) say(word("watching"));
+  } else if (row.event === "Preparing") {
+    $(".hs-headline").textContent = word("preparing");
+    $("progress").value = row.progress;
+    say(row.text);
   } else if (row.event === "Standing") standing(row);
   else if (row.event === "Ended" && (row.message || !plan)) $(".hs-headline").textContent = row.message || word("stopped");
 }
@@ -200,7 +208,7 @@ function standing(row) {
   $(".hs-left").textContent = row.left == null || isRecorded ? "" : word("left", { seconds: row.left });
   for (const [lane, facts] of Object.entries(row.lanes)) {
     const card = $(`.hs-card.hs-${lane}`);
-    const set = (name, text) => { card.querySelector(`[data-field="${name}"]`).textContent = text; };
+    const set = (name, text) => { const node = card.querySelector(`[data-field="${name}"]`); if (node) node.textContent = text; };
     set("accuracy", facts.accuracy);
     set("interval", facts.is_exact ? facts.interval : known.rolling);
     set("best", facts.best);
@@ -252,6 +260,7 @@ function paint() {
 function redraw() {
   if (!plotly) return;
   const node = charts()[tab], figure = structuredClone(known.figures[tab]), tone = shade();
+  figure.data = figure.data.filter((trace) => lanes().includes(trace.meta[0]));
   for (const trace of figure.data) {
     const name = key(trace.meta), all = points[name] || [];
     trace.x = all.map((p) => p[axis]);
@@ -315,7 +324,7 @@ function ghostTraces(ghost) {
 
 function keepGhost() {
   const lanes = {};
-  for (const lane of Object.keys(known.names)) {
+  for (const lane of known.rivals) {
     const all = points[`${lane}:exact`];
     if (all && all.length > 1) lanes[lane] = all;
   }

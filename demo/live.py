@@ -11,7 +11,7 @@ import gradio as gr
 import plotly
 
 from demo import charts, look, stream, words
-from engine import LANES, TARGETS, Scoreboard
+from engine import EXTRAS, RIVALS, TARGETS, Scoreboard
 
 SCRIPT = Path(__file__).with_name("live.js")
 
@@ -41,6 +41,7 @@ def known() -> dict[str, Any]:
         "page": {name: {"light": ink.light, "dark": ink.dark} for name, ink in
                  {"text": look.TEXT, "grid": look.GRID, "chance": look.CHANCE}.items()},
         "axes": words.AXES,
+        "rivals": list(RIVALS),
         "names": words.NAMES,
         "ghost": words.GHOST,
         "rolling": words.ROLLING,
@@ -50,7 +51,7 @@ def known() -> dict[str, Any]:
 
 def markup() -> str:
     """The component's elements; the script fills them. No `${}` and nothing a visitor wrote ever stands here."""
-    cards = "".join(_card(lane) for lane in reversed(LANES))
+    cards = "".join(_card(lane) for lane in reversed(RIVALS)) + "".join(_small_card(lane) for lane in EXTRAS)
     tabs = "".join(
         f'<button type="button" role="tab" id="hs-tab-{name}" data-tab="{name}" aria-controls="hs-panel-{name}" '
         f'aria-selected="{str(name == "accuracy").lower()}">{escape(text)}</button>'
@@ -80,6 +81,14 @@ def markup() -> str:
         f'{panels}<p class="hs-key"><span class="hs-dot">●</span> {escape(words.EXACT)} · '
         f'<span class="hs-thin">―</span> {escape(words.ROLLING)}</p>'
         f'<p class="hs-aloud" aria-live="polite"></p></section>'
+    )
+
+
+def _small_card(lane: str) -> str:
+    return (
+        f'<article class="hs-card hs-small hs-{lane}" hidden><h3>{escape(words.NAMES[lane])} '
+        f'<small data-field="phase"></small></h3>'
+        f'<p class="hs-number"><span data-field="accuracy">–</span> <small data-field="interval"></small></p></article>'
     )
 
 

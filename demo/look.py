@@ -20,7 +20,22 @@ class Ink:
 
 
 # Okabe & Ito 2008: told apart with every common kind of colour blindness; the dash tells them apart in grey
-LANES = {"scratch": Ink("#C24E00", "#FF9A4D", "6px,3px"), "transfer": Ink("#0067A5", "#5CB8F2", "solid")}
+LANES = {
+    "scratch": Ink("#C24E00", "#FF9A4D", "6px,3px"),
+    "transfer": Ink("#0067A5", "#5CB8F2", "solid"),
+    "random": Ink("#7A6200", "#E3C34A", "2px,3px"),
+    "frozen": Ink("#00795C", "#4FD1AC", "10px,4px"),
+    "top": Ink("#7B4FB5", "#BFA2F0", "8px,3px,2px,3px"),
+    "all": Ink("#A0325A", "#F590B2", "12px,3px,3px,3px"),
+}
+SYMBOLS = {
+    "scratch": "diamond",
+    "transfer": "circle",
+    "random": "x",
+    "frozen": "square",
+    "top": "triangle-up",
+    "all": "star",
+}
 LEARNING = Ink("#B4236B", "#F48FB1")  # a stage that may change; no racer's colour, because either may learn
 CHANCE = Ink("#6B7280", "#9CA3AF", "2px,4px")
 TEXT = Ink("#1F2937", "#E5E7EB")
@@ -40,14 +55,7 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """The style sheet, with the colours above as variables."""
-    inks = {
-        "scratch": LANES["scratch"],
-        "transfer": LANES["transfer"],
-        "chance": CHANCE,
-        "learning": LEARNING,
-        "grid": GRID,
-        "ink": TEXT,
-    }
+    inks = {**LANES, "chance": CHANCE, "learning": LEARNING, "grid": GRID, "ink": TEXT}
     light = "".join(f"--hs-{name}:{ink.light};" for name, ink in inks.items())
     dark = "".join(f"--hs-{name}:{ink.dark};" for name, ink in inks.items())
     return f":root{{{light}}}.dark{{{dark}}}\n" + (Path(__file__).parent / "look.css").read_text(encoding="utf-8")

@@ -31,9 +31,15 @@ def draw(stages: Sequence[Stage], learning_stages: int, px: int) -> str:
 
 
 def _size(shape: Sequence[int]) -> str:
-    """A block's height shows the side of its maps, its width the number of channels, on a log scale."""
-    side = shape[1] if len(shape) == 3 else 1
-    return f"height:{14 + 0.9 * side:.0f}px;width:{4 + 5 * math.log2(shape[0]):.0f}px"
+    """A block's height shows the side of its maps, its width the number of channels, both on a log scale.
+
+    shape: (channels, side, side), or (side, side, channels) as in Swin, (tokens, features), or (features,).
+    """
+    if len(shape) == 3:
+        side, channels = (shape[0], shape[2]) if shape[0] == shape[1] != shape[2] else (shape[1], shape[0])
+    else:
+        side, channels = math.isqrt(shape[0]) if len(shape) == 2 else 1, shape[-1]
+    return f"height:{12 + 8 * math.log2(side):.0f}px;width:{4 + 5 * math.log2(channels):.0f}px"
 
 
 def _count(parameters: int) -> str:

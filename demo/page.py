@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,19 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from demo import controls, live, network, stream, words
+from demo import controls, live, network, own, stream, words
 from demo.hub import Hub, QueueFullError
-from engine import HeadStartError, Plan, find_backbone, find_task, stages
+from demo.offer import Offer
+from demo.shelf import Shelf
+from engine import HeadStartError, Plan, PlanError, find_backbone, find_task, side, stages
 
 RECORDING = Path(__file__).parents[1] / "assets" / "races" / "default.jsonl"
+LONG, QUICK = 100.0, 60.0  # seconds: above the first, a race is offered that takes the second
+SHOWN = 20  # classes whose pictures are shown
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build(hub: Hub) -> gr.Blocks:
+def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
     """The whole page over this hub."""
     plan = Plan()
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, fill_width=True) as page:
@@ -31,8 +36,7 @@ def build(hub: Hub) -> gr.Blocks:
         )
         with gr.Row(equal_height=False, elem_id="hs-main"):
             with gr.Column(scale=2, min_width=320, elem_id="hs-side"):
-                panel = controls.build()
-                panel.choice.value = _choice(hub, plan)
+                panel = controls.build(offer.tasks(), offer.backbones(), lambda task: own.build(shelf, offer, kept, task))
             with gr.Column(scale=5, min_width=320):
                 race_box = live.build()
         with gr.Row(equal_height=False):
@@ -40,11 +44,31 @@ def build(hub: Hub) -> gr.Blocks:
                 net = gr.HTML(_network(plan), apply_default_css=False, elem_id="hs-network-box")
             with gr.Column(scale=1, min_width=320):
                 strip = gr.HTML(_pictures(plan), apply_default_css=False, elem_id="hs-pictures-box")
+        everything = gr.HTML(offer.table(), apply_default_css=False, elem_id="hs-offer-box")
         with gr.Accordion(words.ABOUT, open=False):
-            gr.Markdown(words.about(find_backbone(plan.backbone), find_task(plan.task)))
+            about = gr.Markdown(words.about(find_backbone(plan.backbone), find_task(plan.task)))
+
+        def offered(state: dict[str, str], seen: Plan) -> tuple[Any, ...]:
+            """The lists of pictures and networks for this visitor, with the plan's own picked."""
+            mine, networks = offer.tasks(shelf.of(state.get("visitor", ""))), offer.backbones()
+            return gr.update(choices=mine, value=seen.task), gr.update(choices=networks, value=seen.backbone)
+
+        def shown(state: dict[str, str], seen: Plan) -> list[object]:
+            """Every widget as the plan has it."""
+            return [*offered(state, seen), *controls.show_plan(seen)[2:]]
+
+        def allowed(state: dict[str, str], asked: Plan) -> Plan:
+            """The plan, if this visitor may race on its pictures. Raises PlanError: another visitor's are not hers."""
+            offers = {name for _, name in offer.tasks(shelf.of(state.get("visitor", "")))}
+            if asked.task not in offers:
+                raise PlanError(words.NOT_OFFERED.format(name=asked.task))
+            if asked.backbone not in {name for _, name in offer.backbones()}:
+                raise PlanError(words.NOT_OFFERED.format(name=asked.backbone))
+            return asked
 
         def enter(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
             """Show what this visitor was watching: the plan of the link, else of the race, else the default one."""
+            threading.Thread(target=offer.refresh, daemon=True).start()
             state = {"visitor": state.get("visitor") or secrets.token_urlsafe(12), "race": state.get("race", "")}
             link = dict(request.query_params)
             race = link.get("race") or state["race"]
@@ -52,16 +76,20 @@ def build(hub: Hub) -> gr.Blocks:
             if log is None:
                 race = hub.running or "recorded"
                 log = hub.find(race)
-            shown = log.plan if log and race != "recorded" else Plan()
+            seen = log.plan if log and race != "recorded" else Plan()
             alert = ""
             try:
+                seen = allowed(state, seen)
+            except HeadStartError:
+                seen = Plan()
+            try:
                 if linked := Plan.from_query(urlencode(link)).to_query():
-                    shown = Plan.from_query(linked)
+                    seen = allowed(state, Plan.from_query(linked))
             except HeadStartError as error:
                 alert = str(error)
             owner = bool(log and log.owner == state["visitor"])
             value = {"race": race, "visitor": state["visitor"] if owner else "", "owner": owner, "alert": alert}
-            return state, value, *controls.show_plan(shown)
+            return state, value, offer.table(), *shown(state, seen)
 
         def refusal(error: Exception) -> dict[str, str]:
             """A sentence for the live component to show; a toast would need the queue."""
@@ -71,7 +99,7 @@ def build(hub: Hub) -> gr.Blocks:
             """Read the plan and start, or say in a sentence why not."""
             state = {**state, "visitor": state.get("visitor") or secrets.token_urlsafe(12)}
             try:
-                race = hub.start(controls.read_plan(values), state["visitor"])
+                race = hub.start(allowed(state, controls.read_plan(values)), state["visitor"])
             except (HeadStartError, QueueFullError) as error:
                 return state, refusal(error)
             state["race"] = race
@@ -84,15 +112,30 @@ def build(hub: Hub) -> gr.Blocks:
             """Everything as at the first visit; a race of this visitor's ends."""
             stop(state)
             value = {"race": "recorded", "visitor": "", "owner": False, "turn": secrets.token_hex(4)}
-            return {**state, "race": ""}, value, *controls.show_plan(Plan())
+            return {**state, "race": ""}, value, *shown(state, Plan())
 
         def preview(*values: object) -> tuple[Any, ...]:
-            """The sentence, the network and the pictures for the settings as they stand."""
+            """The sentence, what would fit, the network and the pictures for the settings as they stand."""
             try:
                 seen = controls.read_plan(values)
-                return _choice(hub, seen), _network(seen), _pictures(seen)
+                return _choice(hub, seen), _fit(hub, seen), _network(seen), _pictures(seen), controls.preset_of(seen)
+            except HeadStartError as error:
+                return str(error), gr.update(visible=False), gr.skip(), gr.skip(), gr.skip()
+
+        def picked(*values: object) -> tuple[Any, ...]:
+            """Another task or network: how far the sliders go, and what exactly runs."""
+            try:
+                seen = controls.read_plan(values)
+                ends = controls.limits(seen)
             except HeadStartError:
                 return gr.skip(), gr.skip(), gr.skip()
+            said = words.about(find_backbone(seen.backbone), find_task(seen.task))
+            return ends["examples"], ends["learning_stages"], said
+
+        def make_fit(state: dict[str, str], *values: object) -> list[object]:
+            """The widgets for a race that fits."""
+            seen = controls.read_plan(values)
+            return shown(state, hub.fit(seen, QUICK) or seen)
 
         def link(*values: object) -> tuple[Any, ...]:
             """The query of a link to these settings."""
@@ -101,15 +144,22 @@ def build(hub: Hub) -> gr.Blocks:
             except HeadStartError as error:
                 return gr.skip(), refusal(error)
 
-        page.load(enter, kept, [kept, race_box, *panel.inputs], **QUIET)
+        told = [panel.choice, panel.fit, net, strip, panel.preset]
+        page.load(enter, kept, [kept, race_box, everything, *panel.inputs], **QUIET).then(
+            preview, panel.inputs, told, **QUIET
+        )
         panel.start.click(start, [kept, *panel.inputs], [kept, race_box], **QUIET)
         panel.stop.click(stop, kept, None, **QUIET)
         panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET)
+        panel.fit.click(make_fit, [kept, *panel.inputs], panel.inputs, **QUIET)
         panel.copy.click(link, panel.inputs, [query, race_box], **QUIET).then(None, query, None, js=_COPY, **QUIET)
-        for name in ("examples", "learning_stages", "budget", "epochs", "seconds", "seed"):
-            panel.widgets[name].change(  # type: ignore[attr-defined]
-                preview, panel.inputs, [panel.choice, net, strip], trigger_mode="always_last", **QUIET
-            )
+        ends = [panel.widgets["examples"], panel.widgets["learning_stages"], about]
+        for name in controls.ORDER:
+            widget: Any = panel.widgets[name]
+            if name in ("task", "backbone"):
+                widget.change(picked, panel.inputs, ends, **QUIET).then(preview, panel.inputs, told, **QUIET)
+            else:
+                widget.change(preview, panel.inputs, told, trigger_mode="always_last", **QUIET)
     return page
 
 
@@ -125,27 +175,39 @@ _COPY = """(query) => {
 }""".replace("COPIED", json.dumps(words.COPIED))
 
 
-def _facts(plan: Plan) -> Any:
-    return stages(plan.backbone, len(find_task(plan.task).classes))
-
-
 def _choice(hub: Hub, plan: Plan) -> str:
-    return f"{words.learning_choice(plan.learning_stages, _facts(plan))}. {words.cost(hub.expected_seconds(plan))}."
+    facts = stages(plan.backbone, len(find_task(plan.task).classes), side(plan))
+    seconds = hub.expected_seconds(plan)
+    return (
+        f"{words.learning_choice(plan.learning_stages, facts)}. {words.LATER if seconds is None else words.cost(seconds)}."
+    )
+
+
+def _fit(hub: Hub, plan: Plan) -> dict[str, Any]:
+    """The button that makes a long race fit."""
+    seconds, quick = hub.expected_seconds(plan), hub.fit(plan, QUICK)
+    if seconds is None or seconds < LONG or quick is None:
+        return gr.update(visible=False)
+    return gr.update(value=words.fit(quick, plan), visible=True)
 
 
 def _network(plan: Plan) -> str:
     backbone = find_backbone(plan.backbone)
-    drawing = network.draw(_facts(plan), plan.learning_stages, backbone.px)
+    facts = stages(plan.backbone, len(find_task(plan.task).classes), side(plan))
+    drawing = network.draw(facts, plan.learning_stages, side(plan))
     return f"<section><h2>{escape(words.NETWORK)}</h2><p>{escape(backbone.description)}</p>{drawing}</section>"
 
 
 def _pictures(plan: Plan) -> str:
-    classes = find_task(plan.task).classes
-    base, settings = stream.BASE.lstrip("/"), urlencode({"examples": plan.examples, "seed": plan.seed})
+    task, base = find_task(plan.task), stream.BASE.lstrip("/")
+    fields = ("examples", "seed", "patches", "inverted")
+    settings = urlencode({name: getattr(plan, name) for name in fields})
     figures = "".join(
-        f'<figure><img src="{base}/pictures/{escape(plan.task)}/{k}?{escape(settings)}" '
-        f'alt="training pictures of class {escape(name)}"><figcaption>{escape(name)}</figcaption></figure>'
-        for k, name in enumerate(classes)
+        f'<figure><img src="{base}/pictures/{escape(plan.task)}/{k}?{escape(settings)}" loading="lazy" '
+        f'alt="{escape(words.PICTURE_OF.format(name=name), quote=True)}"><figcaption>{escape(name)}</figcaption></figure>'
+        for k, name in enumerate(task.classes[:SHOWN])
     )
-    caption = escape(words.pictures_caption(plan, len(classes)))
-    return f'<section><h2>{escape(words.PICTURES)}</h2><p>{caption}</p><div class="hs-strip">{figures}</div></section>'
+    more = escape(words.MORE_CLASSES.format(count=len(task.classes) - SHOWN)) if len(task.classes) > SHOWN else ""
+    caption = escape(words.pictures_caption(plan, task))
+    strip = f'<div class="hs-strip">{figures}</div><p>{more}</p>' if task.is_open else ""
+    return f"<section><h2>{escape(words.PICTURES)}</h2><p>{caption}</p>{strip}</section>"

@@ -13,6 +13,7 @@ import json
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from importlib.resources import files
+from urllib.parse import urlencode
 
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from demo.hub import Hub
-from engine import HeadStartError, find_task, strip
+from engine import HeadStartError, Plan, find_task, strip
 
 BASE = "/gradio_api/headstart"
 TICK = 0.1  # seconds between two looks at a log
@@ -111,22 +112,22 @@ def _plotly_gz() -> bytes:
 
 
 async def pictures(request: Request) -> Response:
-    """The first few pictures drawn for one class, side by side: `?examples=20&seed=0`."""
+    """The first few pictures drawn for one class, side by side, as the racers get them: `?examples=20&seed=0`."""
     try:
-        task, query = request.path_params["task"], request.query_params
-        kind, examples, seed = request.path_params["kind"], _index(query.get("examples")), _index(query.get("seed"))
-        if not 0 <= kind < len(find_task(task).classes) or examples < 1:
+        kind = request.path_params["kind"]
+        plan = Plan.from_query(urlencode({**request.query_params, "task": request.path_params["task"]}))
+        if not 0 <= kind < len(find_task(plan.task).classes):
             return JSONResponse({"error": "no such class"}, status_code=404)
-        body = await run_in_threadpool(_strip, task, kind, examples, seed)
+        body = await run_in_threadpool(_strip, plan, kind)
     except HeadStartError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     return Response(body, media_type="image/webp", headers=AN_HOUR)
 
 
 @lru_cache(maxsize=512)
-def _strip(task: str, kind: int, examples: int, seed: int) -> bytes:
+def _strip(plan: Plan, kind: int) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(strip(task, kind, examples, seed, STRIP)).save(out, "webp", quality=85)
+    Image.fromarray(strip(plan, kind, STRIP)).save(out, "webp", quality=85)
     return out.getvalue()
 
 

@@ -1,8 +1,14 @@
 """Head Start's engine: two real trainings side by side. This is its front door: what a page, a notebook or a test uses."""
 
+from engine.album import Album, from_groups, survey
 from engine.backbones import Backbone, Stage, stages
+from engine.backbones import add as add_backbone
 from engine.backbones import find as find_backbone
+from engine.backbones import is_here as weights_are_here
+from engine.backbones import names as backbone_names
+from engine.cost import Prober
 from engine.device import Machine, this_machine
+from engine.embedded import sheets as load_embedded
 from engine.errors import DataError, HeadStartError, PlanError, UnavailableError
 from engine.events import (
     Evaluated,
@@ -10,26 +16,33 @@ from engine.events import (
     Finished,
     PhaseStarted,
     Prepared,
+    Progressed,
     RaceFinished,
     RaceStarted,
     Stepped,
     from_row,
     to_row,
 )
+from engine.fetch import home, reachable
 from engine.metrics import wilson
-from engine.plan import LANES, RANGES, Lane, Plan, Range
-from engine.race import Race, check, run_race
+from engine.plan import EXTRAS, LANES, RANGES, RIVALS, Lane, Plan, Range
+from engine.race import Race, check, run_race, side, strip
 from engine.recording import Stamp, record, replay
 from engine.scoreboard import TARGETS, Curve, Scoreboard, Verdict
-from engine.tasks import Task, strip
+from engine.tasks import Task
+from engine.tasks import add as add_task
 from engine.tasks import find as find_task
-from engine.tasks import load as load_pictures
 from engine.tasks import names as task_names
+from engine.tasks import remove as remove_task
+from engine.tasks import source as task_source
 
 __all__ = [
+    "EXTRAS",
     "LANES",
     "RANGES",
+    "RIVALS",
     "TARGETS",
+    "Album",
     "Backbone",
     "Curve",
     "DataError",
@@ -43,6 +56,8 @@ __all__ = [
     "Plan",
     "PlanError",
     "Prepared",
+    "Prober",
+    "Progressed",
     "Race",
     "RaceFinished",
     "RaceStarted",
@@ -54,18 +69,29 @@ __all__ = [
     "Task",
     "UnavailableError",
     "Verdict",
+    "add_backbone",
+    "add_task",
+    "backbone_names",
     "check",
     "find_backbone",
     "find_task",
+    "from_groups",
     "from_row",
-    "load_pictures",
+    "home",
+    "load_embedded",
+    "reachable",
     "record",
+    "remove_task",
     "replay",
     "run_race",
+    "side",
     "stages",
     "strip",
+    "survey",
     "task_names",
+    "task_source",
     "this_machine",
     "to_row",
+    "weights_are_here",
     "wilson",
 ]

@@ -8,7 +8,7 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -17,11 +17,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import engine
-from engine import LANES, Curve, Event, Plan, PlanError, RaceStarted, Scoreboard, Stamp, Verdict
+from engine import (
+    Album,
+    Curve,
+    Event,
+    Plan,
+    PlanError,
+    Progressed,
+    RaceStarted,
+    Scoreboard,
+    Stamp,
+    UnavailableError,
+    Verdict,
+)
 from engine.plan import read_setting
 
-NAMES = {"scratch": "from scratch", "transfer": "pretrained"}
-STYLES = {"scratch": "dark_orange", "transfer": "dodger_blue2"}
+NAMES = {
+    "scratch": "from scratch",
+    "transfer": "pretrained",
+    "random": "random, frozen",
+    "frozen": "pretrained, frozen",
+    "top": "pretrained, top stages",
+    "all": "pretrained, everything",
+}
+STYLES = {
+    "scratch": "dark_orange", "transfer": "dodger_blue2", "random": "grey62", "frozen": "dark_cyan", "top": "medium_purple",
+    "all": "magenta",
+}  # fmt: skip
+WORK = {"download": "Fetching", "survey": "Looking through", "decode": "Decoding"}
 OK, BAD_SETTING, NOT_HERE, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -85,9 +108,13 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("tabletop", help="render the embedded pictures again", add_help=False).set_defaults(run=_tabletop)
 
-    bench = commands.add_parser("bench", help="measure: recipes (tables of what was tried), speed")
-    bench.add_argument("what", choices=("recipes", "speed"))
+    bench = commands.add_parser("bench", help="measure: recipes (tables of what was tried), speed, transfer (your pictures)")
+    bench.add_argument("what", choices=("recipes", "speed", "transfer"))
     bench.add_argument("--seeds", type=int, default=5)
+    bench.add_argument("--epochs", type=int, default=Plan().epochs, help="transfer: of every race")
+    bench.add_argument("--pictures", type=Path, nargs="+", default=[], metavar="PATH", help="transfer: folders or zips")
+    bench.add_argument("--weights", nargs="*", default=[], metavar="NAME=FILE:PX:NORMALISATION", help="transfer: networks")
+    bench.add_argument("--out", type=Path, default=Path("transfer.jsonl"), metavar="FILE", help="transfer: goes on from it")
     bench.set_defaults(run=_bench)
     return parser
 
@@ -100,6 +127,10 @@ def _plan_options(parser: argparse.ArgumentParser, without: Iterable[str] = ()) 
     parser.add_argument(
         "--learn", metavar="head|topK|all", default=None, help="what learns in the pretrained network: head, top2, all …"
     )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint of your own for --backbone")
+    parser.add_argument(
+        "--weights-normalisation", default="imagenet", metavar="imagenet|symmetric", help="what that checkpoint was made for"
+    )
 
 
 def read_plan(parsed: argparse.Namespace) -> Plan:
@@ -109,9 +140,48 @@ def read_plan(parsed: argparse.Namespace) -> Plan:
         text = getattr(parsed, field.name, None)
         if isinstance(text, str):
             settings[field.name] = read_setting(field.name, text, type(field.default))
+    if parsed.weights is not None:
+        architecture = str(settings.get("backbone", Plan().backbone))
+        settings["backbone"] = engine.add_backbone(parsed.weights, architecture, 0, parsed.weights_normalisation)
+    if "task" in settings:
+        settings["task"] = _find_pictures(str(settings["task"]))
     if parsed.learn is not None:
         settings["learning_stages"] = _learning_stages(parsed.learn, str(settings.get("backbone", Plan().backbone)))
     return Plan.from_mapping(settings)
+
+
+def _find_pictures(text: str) -> str:
+    """The task of this name; a path that is there is looked through and becomes a task of its file's name."""
+    path = Path(text)
+    if text in engine.task_names() or not (path.exists() or path.suffix == ".zip" or "/" in text):
+        return text
+    if not path.exists():
+        raise UnavailableError(f"{path} does not exist: give a folder or a zip with one folder for each class")
+    album = _finish(engine.survey(path, path.stem))
+    for note in album.notes:
+        print(note, file=sys.stderr)
+    return engine.add_task(path.name, album)
+
+
+def _finish(work: Generator[Progressed, None, Album]) -> Album:
+    """Run long work to its end, and show on a terminal how far it has come."""
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as end:
+            if sys.stderr.isatty():
+                print(end="\r\x1b[K", file=sys.stderr)
+            return end.value
+        if sys.stderr.isatty():
+            print(end=f"\r\x1b[K{progress(event)}", file=sys.stderr, flush=True)
+
+
+def progress(event: Progressed) -> str:
+    """How far long work has come: "Fetching a.zip: 23 of 170 MB, 5.1 MB/s, 29 s left"."""
+    scale, unit = (1e-6, "MB") if event.unit == "bytes" else (1.0, "pictures")
+    of = f" of {event.total * scale:,.0f}" if event.total else ""
+    left = f", {event.left:.0f} s left" if event.left >= 0 else ""
+    return f"{WORK[event.work]} {event.name}: {event.done * scale:,.0f}{of} {unit}, {event.rate * scale:,.1f} {unit}/s{left}"
 
 
 def _learning_stages(text: str, backbone: str) -> int:
@@ -163,8 +233,9 @@ def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> Scoreboard:
         for seconds, event in timed:
             board.add(event)
             if isinstance(event, RaceStarted):
-                live.console.print(f"{event.network} · {event.training} pictures · {event.machine}, {event.precision}")
-            live.update(table(board, seconds))
+                counts = f"{event.training} training and {event.heldout} held-out pictures at {event.px} px"
+                live.console.print(f"{event.network} · {counts} · {event.machine}, {event.precision}")
+            live.update(progress(event) if isinstance(event, Progressed) else table(board, seconds))
     if not console.is_terminal:
         console.print()
     console.print(sentence(board.verdict(), board))
@@ -172,13 +243,13 @@ def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> Scoreboard:
 
 
 def table(board: Scoreboard, seconds: float) -> Table:
-    """Both racers' figures as they stand."""
-    progress = board.progress
-    left = f"{seconds * (1 - progress) / progress:.0f} s left" if 0.02 < progress < 1 else ""
-    grid = Table(title=f"{progress:4.0%}  {seconds:5.1f} s  {left}", title_justify="left", expand=False)
+    """The racers' figures as they stand."""
+    share = board.progress
+    left = f"{seconds * (1 - share) / share:.0f} s left" if 0.02 < share < 1 else ""
+    grid = Table(title=f"{share:4.0%}  {seconds:5.1f} s  {left}", title_justify="left", expand=False)
     for column in ("racer", "doing", "epoch", "accuracy", "95 % interval", "best", "to 50 %", "80 %", "90 %", "compute"):
         grid.add_column(column, justify="left" if column in ("racer", "doing") else "right")
-    for name in LANES:
+    for name in [lane.name for lane in board.plan.lanes()] if board.plan else []:
         curve = board.curves.get(name, Curve())
         point = curve.points[-1] if curve.points else None
         doing = curve.finished.reason if curve.finished else curve.phases[-1].phase if curve.phases else "building"
@@ -189,7 +260,7 @@ def table(board: Scoreboard, seconds: float) -> Table:
             f"{'' if point.is_exact else '~'}{point.correct / point.total:.1%}" if point else "",
             f"{point.low:.0%} – {point.high:.0%}" if point else "",
             f"{curve.best.correct / curve.best.total:.1%}" if curve.best else "",
-            *(f"{t:.1f} s" if (t := curve.time_to(share)) is not None else "–" for share in engine.TARGETS),
+            *(f"{t:.1f} s" if (t := curve.time_to(target)) is not None else "–" for target in engine.TARGETS),
             f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "",
             style=STYLES[name],
         )
@@ -238,23 +309,44 @@ def _sweep(parsed: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def _tasks(_parsed: argparse.Namespace, _rest: list[str]) -> int:
+    grid = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("task", "pictures", "classes", "training", "held-out", "licence", "here", "overlap with ImageNet"):
+        grid.add_column(column, overflow="fold")
     for name in engine.task_names():
         task = engine.find_task(name)
-        print(
-            f"{task.name}: {task.about}. {len(task.classes)} classes ({', '.join(task.classes)}), {task.training} training "
-            f"and {task.heldout} held-out pictures a class, {task.px} px, {task.licence}"
-        )
+        size = f"{task.size / 1e6:,.0f} MB to fetch" if task.size else "to fetch"
+        state = "yes" if task.is_here else size
+        grid.add_row(
+            task.name, f"{task.title}: {task.about}", str(len(task.classes)), f"{task.training} a class",
+            str(task.heldout), task.licence, state, task.overlap or "none known",
+        )  # fmt: skip
+    _console().print(grid)
+    print("Your own: --task FOLDER or --task FILE.zip, one folder for each class")
     return OK
 
 
 def _backbones(_parsed: argparse.Namespace, _rest: list[str]) -> int:
-    from engine.backbones import BACKBONES
-
-    for name, backbone in BACKBONES.items():
-        parameters = sum(stage.parameters for stage in engine.stages(name, 10))
-        state = "here" if backbone.weights.exists() else f"missing; `{backbone.remake}` makes it"
-        print(f"{name}: {backbone.description}; {parameters / 1e6:.1f} M parameters, weights {state}")
+    grid = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("backbone", "pretrained network", "input", "parameters", "stages", "here"):
+        grid.add_column(column, overflow="fold")
+    for name in engine.backbone_names():
+        backbone = engine.find_backbone(name)
+        facts = engine.stages(name, 10)
+        parameters = sum(stage.parameters for stage in facts)
+        state = "yes" if engine.weights_are_here(backbone) else f"{backbone.size / 1e6:,.0f} MB to fetch"
+        if backbone.remake and state != "yes":
+            state = f"missing; `{backbone.remake}` makes it"
+        grid.add_row(
+            name, backbone.description, f"{backbone.px} px", f"{parameters / 1e6:.1f} M",
+            " ".join(stage.name for stage in facts), state,
+        )  # fmt: skip
+    _console().print(grid)
+    print("Your own: --backbone NAME --weights FILE, a state dict as safetensors or in torchvision's layout")
     return OK
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)  # a pipe is not 80 columns wide
 
 
 def _pretrain(parsed: argparse.Namespace, _rest: list[str]) -> int:
@@ -284,8 +376,10 @@ def _tabletop(_parsed: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _bench(parsed: argparse.Namespace, _rest: list[str]) -> int:
-    from engine.bench import recipes, speed
+    from engine.bench import recipes, speed, transfer
 
+    if parsed.what == "transfer":
+        return transfer.main(parsed.pictures, parsed.weights, parsed.seeds, parsed.epochs, parsed.out)
     return recipes.main(parsed.seeds) if parsed.what == "recipes" else speed.main()
 
 

@@ -1,23 +1,35 @@
-"""The architectures and their weights, each as an nn.Sequential of named stages, head last. Knows no task and no race."""
+"""The pretrained networks a race can be run with: where their weights are, and how they are put in. Knows no task, no race.
+
+An architecture (`zoo.py`) with weights is a backbone: the embedded one, torchvision's with their ImageNet-1k weights, and
+those that were put here with `add` (a checkpoint of one's own).
+"""
 
 from __future__ import annotations
 
+import pickle
+import re
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models import WeightsEnum, get_model_weights
 
-from engine.errors import PlanError, UnavailableError
+from engine import fetch
+from engine.errors import DataError, PlanError, UnavailableError
+from engine.events import Progressed
+from engine.zoo import ARCHITECTURES, Architecture
 
 ASSETS = Path(__file__).parents[1] / "assets"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+NORMALISATIONS = {"imagenet": (IMAGENET_MEAN, IMAGENET_STD), "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
+REMAKE = "python -m engine pretrain --images DIR --teacher FILE"
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Stage:
     """One stage of a network as it stands in a picture: its output's shape for one picture, and its size."""
 
     name: str
-    shape: tuple[int, ...]  # (channels, height, width) or (features,)
+    shape: tuple[int, ...]  # (channels, height, width), (tokens, features) or (features,)
     parameters: int
 
 
@@ -36,11 +48,14 @@ class Backbone:
     name: str
     title: str  # as the page names it
     pretraining: str  # "200 ImageNet classes at 64 px"
-    px: int  # side of its input
-    weights: Path
-    remake: str  # the command that makes the weights
-    build: Callable[[int], nn.Module]  # classes -> torchvision's model
-    cut: Callable[[nn.Module], OrderedDict[str, nn.Module]]  # torchvision's model -> its stages
+    px: int  # side of the input its weights were made for
+    mean: tuple[float, float, float]  # by which 0..1 pixels are normalised for it
+    std: tuple[float, float, float]
+    architecture: Architecture
+    weights: Path | fetch.Address
+    remake: str = ""  # the command that makes the weights, where there is one
+    size: int = 0  # bytes of the weights, about
+    is_own: bool = False
 
     @property
     def description(self) -> str:
@@ -48,105 +63,239 @@ class Backbone:
         return f"{self.title}, pretrained on {self.pretraining}"
 
 
-def resnet10(classes: int) -> ResNet:
-    """torchvision's ResNet with one BasicBlock a stage; the last BatchNorm of each block starts at zero.
-
-    Zero-initialised residuals: without them the first gradients of a deep ResNet in bf16 are noise, and the racer from
-    scratch would be handicapped by the engine (Goyal et al. 2017, section 5.1).
-    """
-    return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=classes, zero_init_residual=True)
-
-
-def cut_resnet(model: nn.Module) -> OrderedDict[str, nn.Module]:
-    """The stages of a torchvision ResNet, its own modules: stem, layer1 … layer4 (pooled), head."""
-    assert isinstance(model, ResNet)
-    stem = OrderedDict(conv1=model.conv1, bn1=model.bn1, relu=model.relu, maxpool=model.maxpool)
-    last = OrderedDict(blocks=model.layer4, pool=model.avgpool, flatten=nn.Flatten(1))
-    return OrderedDict(
-        stem=nn.Sequential(stem),
-        layer1=model.layer1,
-        layer2=model.layer2,
-        layer3=model.layer3,
-        layer4=nn.Sequential(last),
-        head=model.fc,
-    )
-
-
-BACKBONES: Mapping[str, Backbone] = {
-    "resnet10": Backbone(
+def _embedded() -> Backbone:
+    return Backbone(
         name="resnet10",
         title="ResNet-10",
         pretraining="200 ImageNet classes at 64 px with a MobileNetV2 as its teacher",
         px=64,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        architecture=ARCHITECTURES["resnet10"],
         weights=ASSETS / "backbone" / "resnet10.safetensors",
-        remake="python -m engine pretrain --images DIR --teacher FILE",
-        build=resnet10,
-        cut=cut_resnet,
+        remake=REMAKE,
     )
-}
 
+
+def _published(architecture: Architecture) -> Backbone:
+    weights = _weights(architecture.name)
+    file = weights.url.rsplit("/", 1)[1]
+    checksum = "sha256:" + file.rsplit("-", 1)[1].split(".")[0]  # torchvision's file names carry it
+    return Backbone(
+        name=architecture.name,
+        title=architecture.title,
+        pretraining="ImageNet-1k, 1.28 million photographs of 1,000 classes",
+        px=architecture.px,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        architecture=architecture,
+        weights=fetch.Address(weights.url, f"weights/{file}", 0, checksum),
+        size=round(weights.meta["_file_size"] * 1e6),
+    )
+
+
+def _weights(name: str) -> WeightsEnum:
+    # The first recipe, not the newest: label smoothing and mixup make for better top-1 and worse features
+    # (Kornblith et al. 2021, "Why do better loss functions lead to less transferable features?")
+    return get_model_weights(name)["IMAGENET1K_V1"]  # type: ignore[return-value]
+
+
+@cache
+def _known() -> dict[str, Backbone]:
+    return {"resnet10": _embedded()} | {n: _published(a) for n, a in ARCHITECTURES.items() if n != "resnet10"}
+
+
+_own: dict[str, Backbone] = {}
 _ONE_AT_A_TIME = threading.Lock()  # torch's layers are initialised from its one global generator
+
+
+def names() -> tuple[str, ...]:
+    """The backbones there are, whether their weights are here or not."""
+    return (*_known(), *_own)
 
 
 def find(name: str) -> Backbone:
     """The backbone of that name. Raises PlanError, naming those there are."""
     try:
-        return BACKBONES[name]
+        return _own[name] if name in _own else _known()[name]
     except KeyError:
-        raise PlanError(f"backbone is {name!r}; there is {', '.join(BACKBONES)}") from None
+        raise PlanError(f"backbone is {name!r}; there is {', '.join(names())}") from None
+
+
+def add(path: Path, architecture: str, px: int = 0, normalisation: str = "imagenet") -> str:
+    """Make a checkpoint of one's own a backbone; returns its name, "mobilenet_v2+FILE".
+
+    The file holds a state dict in torchvision's layout, as safetensors or as torch.save writes it; it may have any head.
+    `px` 0 takes the architecture's input size. Raises PlanError for an unknown architecture or normalisation,
+    UnavailableError where there is no such file, DataError, naming the tensors, where it does not fit.
+    """
+    if architecture not in ARCHITECTURES:
+        raise PlanError(f"architecture is {architecture!r}; there is {', '.join(ARCHITECTURES)}")
+    if normalisation not in NORMALISATIONS:
+        raise PlanError(f"normalisation is {normalisation!r}; weights are made for {' or '.join(NORMALISATIONS)}")
+    kind, (mean, std) = ARCHITECTURES[architecture], NORMALISATIONS[normalisation]
+    backbone = Backbone(
+        name=f"{architecture}+{path.stem}",
+        title=kind.title,
+        pretraining=f"what {path.name} was trained on",
+        px=px or kind.px,
+        mean=mean,
+        std=std,
+        architecture=kind,
+        weights=path,
+        size=path.stat().st_size if path.exists() else 0,
+        is_own=True,
+    )
+    with torch.device("meta"):
+        model = kind.build(2)
+    _fitting(model, backbone)
+    _own[backbone.name] = backbone
+    return backbone.name
+
+
+def remove(name: str) -> None:
+    """Forget a checkpoint that was added."""
+    _own.pop(name, None)
+
+
+def is_here(backbone: Backbone) -> bool:
+    """Whether the weights are on this machine."""
+    return _file(backbone) is not None
+
+
+def check_weights(backbone: Backbone) -> None:
+    """Raise UnavailableError where weights that should be here are missing or cut short; reads the file's head only."""
+    if isinstance(backbone.weights, Path) and backbone.weights.suffix == ".safetensors":
+        try:
+            with safe_open(backbone.weights, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise _broken(backbone, error) from None
+    elif isinstance(backbone.weights, Path) and not backbone.weights.exists():
+        raise _broken(backbone, FileNotFoundError())
+
+
+def fetch_weights(name: str) -> Generator[Progressed, None, None]:
+    """Fetch the weights where they are not here; yields how far that has come. Raises UnavailableError."""
+    backbone = find(name)
+    if isinstance(backbone.weights, fetch.Address) and not is_here(backbone):
+        yield from fetch.fetch(backbone.weights)
 
 
 def build(name: str, classes: int, seed: int, pretrained: bool) -> nn.Sequential:
     """A fresh network of named stages with a new head of `classes` outputs, initialised from `seed` alone.
 
-    Raises UnavailableError where the pretrained weights are missing or broken.
+    Raises UnavailableError where the pretrained weights are missing or broken, DataError where they do not fit.
     """
     backbone = find(name)
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = backbone.build(classes)
+        model = backbone.architecture.build(classes)
     if pretrained:
         load_weights(model, backbone)
-    return nn.Sequential(backbone.cut(model))
-
-
-def check_weights(backbone: Backbone) -> None:
-    """Raise UnavailableError where the weights are missing or cut short; reads the file's head only."""
-    try:
-        with safe_open(backbone.weights, framework="pt"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise _broken(backbone, error) from None
-
-
-def _broken(backbone: Backbone, error: Exception) -> UnavailableError:
-    if not backbone.weights.exists():
-        return UnavailableError(f"{backbone.weights} is missing; `{backbone.remake}` makes it")
-    return UnavailableError(f"{backbone.weights} cannot be read ({error}); `{backbone.remake}` makes it again")
+    return nn.Sequential(backbone.architecture.cut(model))
 
 
 def load_weights(model: nn.Module, backbone: Backbone) -> None:
-    """Put the pretrained weights into torchvision's model, all but the head. Raises UnavailableError."""
-    path = backbone.weights
+    """Put the pretrained weights into torchvision's model, all but the head. Raises UnavailableError or DataError."""
+    model.load_state_dict(_fitting(model, backbone), strict=False)
+
+
+def _fitting(model: nn.Module, backbone: Backbone) -> dict[str, Tensor]:
+    """The checkpoint's tensors for all but the head; raises where one is missing, has another shape or is left over."""
+    given, wanted = _read(backbone), dict(model.state_dict())
+    head = set(backbone.architecture.head)
+    body = {k: v for k, v in wanted.items() if k not in head}
+    # A counter that only BatchNorm without a momentum reads; older checkpoints lack it
+    missing = [k for k in body if k not in given and not k.endswith("num_batches_tracked")]
+    shapes = [k for k, v in body.items() if k in given and given[k].shape != v.shape]
+    odd = [k for k in given if k not in wanted and k not in head and not _is_spare(k, backbone.architecture)]
+    if missing or shapes or odd:
+        told = [f"{len(missing)} missing ({_few(missing)})"] if missing else []
+        told += [f"{len(shapes)} of another shape ({_few([_shapes(k, given, body) for k in shapes])})"] if shapes else []
+        told += [f"{len(odd)} that it does not have ({_few(odd)})"] if odd else []
+        raise DataError(f"{_path(backbone)} does not fit {backbone.title}: {'; '.join(told)}")
+    return {k: given[k] for k in body if k in given}
+
+
+def _is_spare(key: str, architecture: Architecture) -> bool:
+    """Whether a published checkpoint holds this tensor and the race has no use for it: another head."""
+    return key.startswith("AuxLogits.") or key.split(".")[0] == architecture.head[0].split(".")[0]
+
+
+def _shapes(key: str, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    return f"{key} is {'×'.join(map(str, given[key].shape))}, not {'×'.join(map(str, wanted[key].shape))}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _read(backbone: Backbone) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, floating ones in fp32."""
+    path = _file(backbone)
     try:
-        state: dict[str, Tensor] = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
-    except (SafetensorError, OSError) as error:
+        if path is None:
+            raise FileNotFoundError
+        if isinstance(backbone.weights, fetch.Address):
+            state = _weights(backbone.name).get_state_dict(
+                progress=False, check_hash=True, weights_only=True, model_dir=str(path.parent)
+            )
+        elif path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise DataError(f"{path} holds pickled code; only tensors are read: save its state_dict(), or safetensors") from None
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise _broken(backbone, error) from None
-    head = {"fc.weight", "fc.bias"}
-    missing, unexpected = model.load_state_dict({k: v for k, v in state.items() if k not in head}, strict=False)
-    if unexpected or set(missing) - head:
-        odd = sorted(set(missing) - head | set(unexpected))
-        raise UnavailableError(f"{path} does not fit {backbone.title}: {odd[0]} and {len(odd) - 1} more tensors differ")
+    for wrapper in ("state_dict", "model"):
+        state = state[wrapper] if isinstance(state, dict) and isinstance(state.get(wrapper), dict) else state
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise DataError(f"{path} is not a state dict: a mapping of names to tensors was expected")
+    return {_name(k): v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
-def stages(name: str, classes: int) -> tuple[Stage, ...]:
-    """Every stage with its output shape and parameter count, without making any weights."""
-    backbone = find(name)
+def _name(key: str) -> str:
+    """Today's name of a tensor: without DataParallel's prefix, and as DenseNet's layers are called since torch 0.4."""
+    return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", key.removeprefix("module."))
+
+
+def _file(backbone: Backbone) -> Path | None:
+    """Where the weights are on this machine; torch's own cache is looked into as well."""
+    if isinstance(backbone.weights, Path):
+        return backbone.weights if backbone.weights.exists() else None
+    here = [backbone.weights.path, Path(torch.hub.get_dir()) / "checkpoints" / backbone.weights.path.name]
+    return next((path for path in here if path.exists()), None)
+
+
+def _path(backbone: Backbone) -> Path:
+    return backbone.weights if isinstance(backbone.weights, Path) else _file(backbone) or backbone.weights.path
+
+
+def _broken(backbone: Backbone, error: Exception) -> UnavailableError:
+    again = f"`{backbone.remake}` makes it" if backbone.remake else "name another file"
+    if isinstance(backbone.weights, fetch.Address):
+        again = "delete it, and it is fetched again"
+    if _file(backbone) is None:
+        return UnavailableError(f"{_path(backbone)} is missing; {again}")
+    return UnavailableError(f"{_path(backbone)} cannot be read ({error}); {again}{' again' * bool(backbone.remake)}")
+
+
+@lru_cache(maxsize=256)
+def _measure(architecture: str, classes: int, px: int) -> tuple[Stage, ...]:
+    kind = ARCHITECTURES[architecture]
     with torch.device("meta"):
-        model = nn.Sequential(backbone.cut(backbone.build(classes))).eval()
-        x = torch.empty(1, 3, backbone.px, backbone.px)
+        model = nn.Sequential(kind.cut(kind.build(classes))).eval()
+        x = torch.empty(1, 3, px, px)
     facts = []
-    for stage_name, stage in model.named_children():
+    for name, stage in model.named_children():
         x = stage(x)
-        facts.append(Stage(stage_name, tuple(x.shape[1:]), sum(p.numel() for p in stage.parameters())))
+        facts.append(Stage(name, tuple(x.shape[1:]), sum(p.numel() for p in stage.parameters())))
     return tuple(facts)
+
+
+def stages(name: str, classes: int, px: int = 0) -> tuple[Stage, ...]:
+    """Every stage with its output shape at an input of `px` (0: its own) and parameter count, without making weights."""
+    backbone = find(name)
+    return _measure(backbone.architecture.name, classes, px or backbone.px)

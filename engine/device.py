@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +25,14 @@ class Machine:
         """Mixed precision where the machine is faster with it; weights and optimizer stay in fp32."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def free_memory(self) -> int:
+        """Bytes that can still be had where the race runs."""
+        return torch.cuda.mem_get_info()[0] if self.device == "cuda" else free_memory()
+
+    def shared_by(self, racers: int) -> Machine:
+        """The same machine with its cores divided among so many racers."""
+        return replace(self, threads=self.threads and max(1, cores() // max(2, racers)))
+
     def claim_thread(self) -> None:
         """Set the calling thread's share of the cores: torch keeps the number per thread, so call it first thing."""
         if self.threads:
@@ -39,6 +47,21 @@ def cores() -> int:
         return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
     except (OSError, ValueError):
         return count
+
+
+def free_memory() -> int:
+    """Bytes of memory that can still be had: what the system calls available, and the container's limit (cgroup v2)."""
+    free = 4 << 30  # where nothing can be read: a small laptop
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable"):
+                free = int(line.split()[1]) * 1024
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            free = min(free, int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return max(free, 0)
 
 
 @lru_cache(maxsize=1)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Reason = Literal["done", "stopped", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Something long before the start came further: a download, a look through a set of pictures, their decoding."""
+
+    work: Literal["download", "survey", "decode"]
+    name: str  # of the file or the set
+    done: int
+    total: int  # 0 where nobody knows
+    unit: Literal["bytes", "pictures"]
+    rate: float  # units a second
+    left: float  # seconds; -1 where nobody knows
 
 
 @dataclass(frozen=True)
@@ -105,9 +120,10 @@ class RaceFinished:
     wall_seconds: float
 
 
-Event = RaceStarted | Prepared | PhaseStarted | Stepped | Evaluated | Finished | RaceFinished
+Event = Progressed | RaceStarted | Prepared | PhaseStarted | Stepped | Evaluated | Finished | RaceFinished
 KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (RaceStarted, Prepared, PhaseStarted, Stepped, Evaluated, Finished, RaceFinished)
+    kind.__name__: kind
+    for kind in (Progressed, RaceStarted, Prepared, PhaseStarted, Stepped, Evaluated, Finished, RaceFinished)
 }
 
 
@@ -123,3 +139,12 @@ def from_row(row: dict[str, object]) -> Event:
     if "classes" in values:
         values["classes"] = tuple(values["classes"])  # type: ignore[arg-type]  # JSON has no tuples
     return kind(**values)  # type: ignore[arg-type]
+
+
+def finish(work: Generator[object, None, T]) -> T:
+    """Run long work, which yields how far it has come, to its end and return what it made."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value

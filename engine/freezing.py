@@ -16,7 +16,13 @@ from engine import augment
 from engine.device import Machine
 from engine.tasks import Drawn
 
-CHUNK = 50  # pictures a forward pass without gradients; small enough that a stop is seen at once
+CHUNK = 50  # pictures of 64 px a forward pass without gradients; small enough that a stop is seen at once
+CACHE_SHARE = 0.2  # of the free memory that the features of one racer may take
+
+
+def chunk(px: int) -> int:
+    """Pictures of this side a forward pass without gradients."""
+    return max(4, min(CHUNK, CHUNK * 64 * 64 // (px * px)))
 
 
 def split(model: nn.Sequential, learning_stages: int) -> tuple[nn.Sequential, nn.Sequential]:
@@ -32,12 +38,50 @@ def freeze(frozen: nn.Sequential) -> None:
 
 
 def learn(learning: nn.Sequential, pretrained: bool) -> None:
-    """Gradients on. BatchNorm of a pretrained network keeps its statistics: a few pictures would only spoil them."""
-    learning.requires_grad_(True).train()
+    """Gradients on. BatchNorm of a pretrained network keeps its statistics: a few pictures would only spoil them.
+
+    A lone head is a linear probe: no dropout.
+    """
+    learning.requires_grad_(True).train(len(learning) > 1)
     if pretrained:
         for module in learning.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
+
+
+def blank(head: nn.Module) -> None:
+    """Start a new head at zero, as BiT does (Kolesnikov et al. 2020): it then weighs features by what it learnt alone."""
+    for module in head.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+def settle(frozen: nn.Sequential, pictures: Drawn, machine: Machine) -> None:
+    """Give a network that never learnt the statistics of its training pictures, so that random features are no straw man.
+
+    Untouched, BatchNorm would scale by statistics of nothing, and residual branches whose last gain starts at zero
+    would be silent. No label is used.
+    """
+    norms = [m for m in frozen.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = None  # a plain mean over what it sees
+        if norm.affine:
+            nn.init.ones_(norm.weight)
+    frozen.train()
+    pick = torch.linspace(0, len(pictures.training) - 1, min(64, len(pictures.training))).long()
+    pixels = augment.resize(pictures.training[pick.to(pictures.training.device)], pictures.px)
+    with torch.no_grad(), machine.autocast():
+        frozen(normalise(pixels, pictures))
+
+
+def cache_bytes(frozen: nn.Sequential, pictures: Drawn, augmented: bool, machine: Machine) -> int:
+    """Memory that the features of all these pictures take at the frozen boundary; runs one picture to know."""
+    one = FreshInputs(frozen, pictures, False, 0, machine).heldout(slice(0, 1))
+    views = 2 if augmented else 1
+    return one.nbytes * (views * len(pictures.training) + len(pictures.heldout))
 
 
 def normalise(pixels: Tensor, pictures: Drawn) -> Tensor:
@@ -73,6 +117,10 @@ class FreshInputs:
             pixels = augment.resize(images, self.pictures.px)
         return self._forward(pixels)
 
+    def size(self) -> float:
+        """How large the features are: the sum of their absolute values, the mean over a few pictures."""
+        return _size(self)
+
     def heldout(self, rows: slice | Tensor) -> Tensor:
         """What the learning part sees of held-out pictures, whole and unmirrored."""
         return self._forward(augment.resize(self.pictures.heldout[rows], self.pictures.px))
@@ -97,18 +145,20 @@ class CachedInputs:
 
     def __init__(self, frozen: nn.Sequential, pictures: Drawn, augmented: bool, seed: int, machine: Machine):
         self._fresh = FreshInputs(frozen, pictures, augmented, seed, machine)
-        self._augmented, self._views, self._held = augmented, torch.empty(0), torch.empty(0)
+        self.pictures = pictures
+        self._augmented, self.views, self._held = augmented, torch.empty(0), torch.empty(0)
         self._epoch, self._flips = -1, torch.empty(0)
 
     def prepare(self) -> Iterator[None]:
         """Fill the cache, a chunk at a time; the racer's clock runs."""
         pictures, fresh = self._fresh.pictures, self._fresh
-        still = torch.zeros(CHUNK, dtype=torch.bool)
+        size = chunk(pictures.px)
+        still = torch.zeros(size, dtype=torch.bool)
         views = []
         for mirrored in (still, ~still) if self._augmented else (still,):
             parts = []
-            for first in range(0, len(pictures.training), CHUNK):
-                images = pictures.training[first : first + CHUNK]
+            for first in range(0, len(pictures.training), size):
+                images = pictures.training[first : first + size]
                 if self._augmented:
                     whole = torch.tensor(augment.FULL).expand(len(images), 4)
                     pixels = augment.crop(images, whole, mirrored[: len(images)], pictures.px)
@@ -117,13 +167,14 @@ class CachedInputs:
                 parts.append(fresh._forward(pixels))
                 yield
             views.append(torch.cat(parts))
-        self._views = torch.stack(views)
+        self.views = torch.stack(views)
 
     def prepare_heldout(self) -> Iterator[None]:
         """The same for the held-out pictures; that is evaluation, so the racer's clock stands still."""
         parts = []
-        for first in range(0, len(self._fresh.pictures.heldout), CHUNK):
-            parts.append(self._fresh.heldout(slice(first, first + CHUNK)))
+        size = chunk(self._fresh.pictures.px)
+        for first in range(0, len(self._fresh.pictures.heldout), size):
+            parts.append(self._fresh.heldout(slice(first, first + size)))
             yield
         self._held = torch.cat(parts)
 
@@ -132,9 +183,19 @@ class CachedInputs:
         if epoch != self._epoch:
             self._epoch, self._flips = epoch, self._fresh._draw(epoch)[1].long()
         view = self._flips[rows] if self._augmented else torch.zeros(len(rows), dtype=torch.long)
-        device = self._views.device
-        return self._views[view.to(device), rows.to(device)]
+        device = self.views.device
+        return self.views[view.to(device), rows.to(device)]
+
+    def size(self) -> float:
+        """How large the features are: the sum of their absolute values, the mean over a few pictures."""
+        return _size(self)
 
     def heldout(self, rows: slice | Tensor) -> Tensor:
         """What the learning part sees of held-out pictures."""
         return self._held[rows]
+
+
+def _size(inputs: FreshInputs | CachedInputs) -> float:
+    pictures = inputs.pictures
+    rows = torch.linspace(0, len(pictures.training) - 1, min(64, len(pictures.training))).long()
+    return float(inputs.batch(rows, 0).float().flatten(1).abs().sum(1).mean())

@@ -17,8 +17,13 @@ from engine.errors import PlanError
 
 Budget = Literal["epochs", "seconds"]
 Optimizer = Literal["adamw", "sgd", "muon"]
-LaneName = Literal["scratch", "transfer"]
+Normalisation = Literal["own", "imagenet", "symmetric", "raw"]
+LaneName = Literal["scratch", "transfer", "random", "frozen", "top", "all"]
 LANES: tuple[LaneName, ...] = get_args(LaneName)
+RIVALS: tuple[LaneName, ...] = LANES[:2]  # in every race; the verdict is between them
+EXTRAS: tuple[LaneName, ...] = LANES[2:]  # may join on the same chart
+MOST_LANES = 5
+TOP_STAGES = 3  # that learn in the lane "top": the head and two below it
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,14 @@ RANGES: Mapping[str, Range] = {
     "learning_stages": Range(1, 64, 1, "the new head always learns; there are no more stages than the network has"),
     "epochs": Range(1, 500, 1, "one epoch sees every picture once; past 500 nothing moves"),
     "seconds": Range(2, 1800, 1, "below two seconds nothing is learnt; half an hour is the longest race"),
-    "scratch_rate": Range(1e-5, 1.0, 1e-5, "0 learns nothing; above 1 the first steps already diverge"),
+    "scratch_rate": Range(0.0, 1.0, 1e-5, "0 takes what was found good for the network; above 1 the first steps diverge"),
     "head_rate": Range(1e-5, 1.0, 1e-5, "0 learns nothing; above 1 the first steps already diverge"),
-    "backbone_rate": Range(1e-7, 1.0, 1e-7, "a high rate here overwrites what pretraining knew: try it"),
+    "backbone_rate": Range(0.0, 1.0, 1e-7, "0 takes what suits the network; a high rate overwrites what pretraining knew"),
     "head_share": Range(0.0, 0.9, 0.05, "0 unfreezes at once; with more than 0.9 no time is left to fine-tune"),
     "depth_factor": Range(0.05, 1.0, 0.05, "1 gives every unfrozen stage the same rate; near 0 the lower ones stand still"),
+    "px": Range(0, 512, 1, "0 is the size the weights were made for; more than 512 is too slow to watch"),
+    "patches": Range(1, 512, 1, "1 leaves the pictures whole; more than the picture has pixels a side is no more than that"),
+    "label_noise": Range(0.0, 1.0, 0.05, "the share of training labels that are shuffled"),
     "batch_size": Range(4, 128, 4, "BatchNorm needs a few pictures at a time; larger steps are seldom and stop late"),
     "seed": Range(0, 2**31 - 1, 1, "any whole number that fits in 31 bits"),
 }
@@ -48,7 +56,7 @@ RANGES: Mapping[str, Range] = {
 
 @dataclass(frozen=True)
 class Lane:
-    """One racer's share of a plan."""
+    """One racer's share of a plan. A network that is neither pretrained nor learning is frozen as it was born."""
 
     name: LaneName
     pretrained: bool
@@ -67,13 +75,19 @@ class Plan:
     epochs: int = 50
     seconds: float = 30.0  # of a racer's own compute time, evaluation excluded
     scratch_optimizer: Optimizer = "adamw"
-    scratch_rate: float = 4e-3
+    scratch_rate: float = 0.0  # 0 = the network's own, tuned as the other racer's is
     head_rate: float = 1e-2
-    backbone_rate: float = 1e-3  # of the last backbone stage
+    backbone_rate: float = 0.0  # of the last backbone stage; 0 = the network's own
     depth_factor: float = 0.5  # each stage further down learns at this share of the rate above it (discriminative rates)
     head_share: float = 0.3  # of the race: head first, then unfreeze (LP-FT, Kumar et al. 2022)
     batch_size: int = 32
     augmented: bool = True
+    px: int = 0  # side of what the networks see; 0 = what the weights were made for
+    extra_lanes: tuple[LaneName, ...] = ()  # further racers beside the two
+    patches: int = 1  # a side: the pictures are cut into patches x patches, which change places, the same way in all
+    inverted: bool = False  # colours as in a negative
+    label_noise: float = 0.0  # share of the training labels that are shuffled among themselves
+    normalisation: Normalisation = "own"  # "own" = as the weights want it; anything else is what they were not made for
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,6 +96,8 @@ class Plan:
             wanted = type(field.default)
             if wanted is float and type(value) is int:
                 object.__setattr__(self, field.name, float(value))
+            elif wanted is tuple:
+                object.__setattr__(self, field.name, _read_lanes(field.name, value))
             elif type(value) is not wanted:
                 raise PlanError(f"{field.name} is {value!r}; it must be {_KINDS[wanted]}")
         for name, choices in _CHOICES.items():
@@ -92,9 +108,17 @@ class Plan:
             if not (math.isfinite(value) and allowed.low <= value <= allowed.high):
                 raise PlanError(f"{name} is {value:g}; it must be from {allowed.low:g} to {allowed.high:g}: {allowed.why}")
 
-    def lanes(self) -> tuple[Lane, Lane]:
-        """The two racers: everything learns in the one from scratch, the top stages in the pretrained one."""
-        return Lane("scratch", False, 0), Lane("transfer", True, self.learning_stages)
+    def lanes(self) -> tuple[Lane, ...]:
+        """The two racers: everything learns in the one from scratch, the top stages in the pretrained one; then extras."""
+        every = {
+            "scratch": Lane("scratch", False, 0),
+            "transfer": Lane("transfer", True, self.learning_stages),
+            "random": Lane("random", False, 1),
+            "frozen": Lane("frozen", True, 1),
+            "top": Lane("top", True, TOP_STAGES),
+            "all": Lane("all", True, 0),
+        }
+        return tuple(every[name] for name in (*RIVALS, *self.extra_lanes))
 
     def to_json(self) -> str:
         """All settings as a JSON object."""
@@ -122,7 +146,8 @@ class Plan:
     def to_query(self) -> str:
         """The settings that differ from the defaults, as the query of a link: `examples=50&seed=3`."""
         default = asdict(Plan())
-        return urlencode({name: value for name, value in asdict(self).items() if value != default[name]})
+        changed = {name: value for name, value in asdict(self).items() if value != default[name]}
+        return urlencode({name: ",".join(v) if isinstance(v, tuple) else v for name, v in changed.items()})
 
     @classmethod
     def from_query(cls, query: str) -> Plan:
@@ -131,8 +156,24 @@ class Plan:
         return cls.from_mapping({k: read_setting(k, v, kinds[k]) for k, v in parse_qsl(query) if k in kinds})
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
-_CHOICES: Mapping[str, tuple[str, ...]] = {"budget": get_args(Budget), "scratch_optimizer": get_args(Optimizer)}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name", tuple: "a list of names"}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "budget": get_args(Budget),
+    "scratch_optimizer": get_args(Optimizer),
+    "normalisation": get_args(Normalisation),
+}
+
+
+def _read_lanes(name: str, value: object) -> tuple[LaneName, ...]:
+    """Extra lanes in their own order, each once. Raises PlanError."""
+    if not isinstance(value, list | tuple) or any(v not in EXTRAS for v in value):
+        raise PlanError(f"{name} is {value!r}; it must be a list of {', '.join(EXTRAS)}")
+    chosen = tuple(lane for lane in EXTRAS if lane in value)
+    if len(chosen) > MOST_LANES - len(RIVALS):
+        raise PlanError(
+            f"{name} are {len(chosen)}; at most {MOST_LANES - len(RIVALS)} can join: more lines are not told apart"
+        )
+    return chosen
 
 
 def read_setting(name: str, text: str, kind: type) -> object:
@@ -142,6 +183,8 @@ def read_setting(name: str, text: str, kind: type) -> object:
             return text.lower() == "true"
     elif kind is str:
         return text
+    elif kind is tuple:
+        return tuple(part for part in text.split(",") if part)
     else:
         try:
             return kind(text)

@@ -30,8 +30,8 @@ from torchvision.models import MobileNetV2
 from torchvision.models.resnet import ResNet
 
 from engine import augment
-from engine.backbones import resnet10
 from engine.errors import DataError
+from engine.zoo import resnet10
 
 SIDE = 64  # px, as Tiny ImageNet comes
 TEACHER_PX = 129  # MobileNetV2 wants sides of 32 k + 1

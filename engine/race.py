@@ -1,4 +1,4 @@
-"""Two training jobs side by side on one machine: runs them at once, merges their events, stops them. No learning here."""
+"""Training jobs side by side on one machine: runs them at once, merges their events, stops them. No learning here."""
 
 from __future__ import annotations
 
@@ -6,42 +6,66 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
 
+import numpy as np
 import torch
 
-from engine import backbones, metrics, tasks
+from engine import backbones, breaking, metrics, tasks
 from engine.device import Machine, this_machine
 from engine.errors import HeadStartError, PlanError
-from engine.events import Event, Finished, RaceFinished, RaceStarted, Reason, Stepped
+from engine.events import Event, Finished, Progressed, RaceFinished, RaceStarted, Reason, Stepped
 from engine.plan import Lane, Plan
 from engine.training import train
 
+T = TypeVar("T")
+WONDER = 0.7  # seconds after which people ask what a page is doing
+
 
 def check(plan: Plan) -> None:
-    """Raise PlanError or UnavailableError where this plan cannot be raced here; loads nothing large."""
+    """Raise PlanError or UnavailableError where this plan cannot be raced here; loads and fetches nothing."""
     task, backbone = tasks.find(plan.task), backbones.find(plan.backbone)
     tasks.check_examples(task, plan.examples)
-    count = len(backbones.stages(plan.backbone, len(task.classes)))
-    if plan.learning_stages > count:
-        raise PlanError(f"learning_stages is {plan.learning_stages}; {backbone.title} has {count} stages")
+    kind, px = backbone.architecture, side(plan)
+    if kind.is_fixed and px != kind.px:
+        raise PlanError(f"px is {px}; {backbone.title} sees pictures of {kind.px} px only: 0 takes that")
+    if px < kind.smallest:
+        raise PlanError(f"px is {px}; {backbone.title} needs at least {kind.smallest}: 0 takes {backbone.px}")
+    count = len(backbones.stages(plan.backbone, len(task.classes), px))
+    for lane in plan.lanes():
+        if lane.learning_stages > count:
+            raise PlanError(f"learning_stages is {lane.learning_stages}; {backbone.title} has {count} stages")
+        if lane.name != "transfer" and lane.pretrained and (lane.learning_stages or count) == plan.learning_stages:
+            raise PlanError(f"extra_lanes has {lane.name!r}; that is what the pretrained racer does already")
     backbones.check_weights(backbone)
 
 
-def draw(plan: Plan) -> tasks.Drawn:
-    """The pictures of this race as its network wants them."""
+def side(plan: Plan) -> int:
+    """Side in pixels of what this plan's networks see."""
+    return plan.px or backbones.find(plan.backbone).px
+
+
+def draw(plan: Plan) -> Generator[Progressed, None, tasks.Drawn]:
+    """The pictures of this race as its network wants them; yields how far fetching and decoding have come."""
     backbone = backbones.find(plan.backbone)
-    return tasks.Drawn(
-        classes=tasks.find(plan.task).classes,
-        **tasks.draw(plan.task, plan.examples, plan.seed),
-        px=backbone.px,
-        mean=backbones.IMAGENET_MEAN,
-        std=backbones.IMAGENET_STD,
-    )
+    found = yield from tasks.draw(plan.task, plan.examples, plan.seed, side(plan))
+    mean, std = breaking.normalisation(plan, (backbone.mean, backbone.std))
+    whole = tasks.Drawn(tasks.find(plan.task).classes, **found, px=side(plan), mean=mean, std=std)
+    return breaking.apply(plan, whole)
+
+
+def strip(plan: Plan, kind: int, count: int) -> np.ndarray:
+    """The first `count` pictures drawn for one class, side by side: (H, count * W, 3) uint8, as the racers get them.
+
+    Raises PlanError where the class has not so many, UnavailableError where the set is not open yet.
+    """
+    mine = breaking.alter(plan, tasks.sample(plan.task, kind, plan.examples, plan.seed, count))
+    return np.concatenate(list(mine.permute(0, 2, 3, 1).numpy()), 1)
 
 
 def run_race(plan: Plan, lanes: tuple[Lane, ...] | None = None, now: Callable[[], float] = time.perf_counter) -> Race:
-    """Start a race and iterate over what happens; close it, from any thread, and both jobs end within 0.5 s.
+    """Start a race and iterate over what happens; close it, from any thread, and its jobs end within a step.
 
     Raises PlanError or UnavailableError at once where it cannot be raced here.
     """
@@ -60,7 +84,10 @@ class Race(Iterator[Event]):
 
     def __next__(self) -> Event:
         with self._busy:
-            return next(self._events)
+            event = next(self._events)
+            if isinstance(event, Progressed) and self._stop.is_set():
+                self._events.close()  # type: ignore[attr-defined]  # a generator: nothing has been raced yet
+            return event
 
     def stop(self) -> None:
         """Ask both jobs to end; they do after the step they are in, and the events go on to the end."""
@@ -80,8 +107,9 @@ class Race(Iterator[Event]):
 
     def _run(self) -> Iterator[Event]:
         began = self._now()
-        machine = this_machine()
-        pictures = draw(self._plan)
+        machine = this_machine().shared_by(len(self._lanes))
+        yield from self._late(backbones.fetch_weights(self._plan.backbone))
+        pictures = yield from self._late(draw(self._plan))
         yield RaceStarted(
             plan=self._plan.to_json(),
             classes=pictures.classes,
@@ -118,6 +146,19 @@ class Race(Iterator[Event]):
             wall_seconds=self._now() - began,
         )
 
+    def _late(self, work: Generator[Progressed, None, T]) -> Generator[Progressed, None, T]:
+        """Tell how far this work has come once it takes long enough to wonder."""
+        began = self._now()
+        try:
+            while True:
+                event = next(work)
+                if self._now() - began >= WONDER:
+                    yield event
+        except StopIteration as end:
+            return end.value
+        finally:
+            work.close()
+
 
 def side_by_side(
     jobs: dict[str, Callable[[], Iterator[Event | None]]], machine: Machine, stop: threading.Event
@@ -147,7 +188,14 @@ def side_by_side(
         except HeadStartError as error:
             told.put(_ended(name, "failed", last, str(error)))
         except torch.OutOfMemoryError:
-            told.put(_ended(name, "failed", last, "the GPU's memory is full: choose fewer pictures or a smaller batch"))
+            told.put(
+                _ended(
+                    name,
+                    "failed",
+                    last,
+                    "the GPU's memory is full: choose fewer pictures, a smaller batch or a smaller input",
+                )
+            )
         except Exception as error:  # the rival must go on, and the page must hear of it
             told.put(_ended(name, "failed", last, f"{type(error).__name__}: {error}"))
         finally:

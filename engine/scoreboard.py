@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, RaceFinished, RaceStarted, Stepped
-from engine.plan import LANES, Plan
+from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Progressed, RaceFinished, RaceStarted, Stepped
+from engine.plan import RIVALS, Plan
 
 TARGETS = (0.5, 0.8, 0.9)
 Outcome = Literal["transfer", "scratch", "close", "unfinished"]
@@ -76,6 +76,7 @@ class Scoreboard:
         self.started: RaceStarted | None = None
         self.finished: RaceFinished | None = None
         self.curves: dict[str, Curve] = {}
+        self.preparing: Progressed | None = None  # the long work before the start, as far as it has come
 
     def add(self, event: Event) -> None:
         """Take one more fact in."""
@@ -84,6 +85,9 @@ class Scoreboard:
             return
         if isinstance(event, RaceFinished):
             self.finished = event
+            return
+        if isinstance(event, Progressed):
+            self.preparing = event
             return
         curve = self.curves.setdefault(event.lane, Curve())
         if isinstance(event, Stepped):
@@ -105,18 +109,18 @@ class Scoreboard:
     @property
     def gap(self) -> float | None:
         """Transfer's share minus scratch's, by the latest points; None until both have one."""
-        shares = [self.curves[name].accuracy for name in LANES if name in self.curves]
+        shares = [self.curves[name].accuracy for name in RIVALS if name in self.curves]
         if len(shares) < 2 or shares[0] is None or shares[1] is None:
             return None
         return shares[1] - shares[0]
 
     @property
     def progress(self) -> float:
-        """The share of the race that is behind the slower racer."""
+        """The share of the race that is behind the slowest racer."""
         plan = self.plan
         if plan is None or self.finished:
             return 1.0 if self.finished else 0.0
-        return min((self._lane_progress(self.curves.get(name, Curve()), plan) for name in LANES), default=0.0)
+        return min(self._lane_progress(self.curves.get(lane.name, Curve()), plan) for lane in plan.lanes())
 
     @staticmethod
     def _lane_progress(curve: Curve, plan: Plan) -> float:
@@ -135,8 +139,9 @@ class Scoreboard:
         pictures alone was measured to cause (`recipes.md`, 2026-11-20).
         """
         end, plan = self.finished, self.plan
-        complete = all(c.finished and c.finished.reason == "done" for c in self.curves.values())
-        if end is None or plan is None or not complete or len(self.curves) < 2:
+        pair = [self.curves[name].finished for name in RIVALS if name in self.curves]
+        complete = len(pair) == 2 and all(finished and finished.reason == "done" for finished in pair)
+        if end is None or plan is None or not complete:
             return Verdict("unfinished", 0.0, 0.0, 0.0, 1.0, 0.0)
         threshold = 0.07 * math.sqrt(5 / plan.examples)
         close = end.gap_low <= 0 <= end.gap_high or abs(end.gap) < threshold

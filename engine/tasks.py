@@ -1,27 +1,28 @@
-"""The image tasks a race can be run on, and the pictures drawn for one race. Knows no network and no racer."""
+"""The image tasks a race can be run on, and the pictures drawn for one race. Knows no network and no racer.
+
+A task is looked up by name: the embedded one, the sets of the catalogue, and those that were put here with `add`
+(a folder, a zip, pictures from a page). Nothing is ever opened that was not named here first.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from itertools import zip_longest
 
-import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from engine import augment
+from engine import augment, catalogue, embedded, pictures
+from engine.album import Album
 from engine.errors import PlanError, UnavailableError
+from engine.events import Progressed, finish
 
-ASSETS = Path(__file__).parents[1] / "assets"
-_ONE_AT_A_TIME = threading.Lock()
-REMAKE = "python -m engine tabletop --out assets/tabletop"
+HELDOUT = 1000  # pictures a racer is asked about at most: 95 % interval of ±2.5 points at 80 %
+OPEN, RESIDENT = 3, 2  # albums of the catalogue kept open; sets of decoded pictures kept in memory
+MARGIN = 8 / 7  # photographs are kept this much larger than the network's input, as 256 for 224
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,18 @@ class Task:
 
     name: str
     title: str
-    classes: tuple[str, ...]
-    training: int  # pictures a class
-    heldout: int
-    px: int
+    classes: tuple[str, ...]  # only numbered until the set is open
+    training: int  # pictures of the smallest class
+    heldout: int  # pictures a racer is asked about, all classes together
+    px: int  # side of its pictures; 0 = photographs of many sizes
     licence: str
     about: str
+    overlap: str = ""  # with ImageNet's classes; "" = none known
+    size: int = 0  # bytes to download, about; 0 where nobody says
+    is_here: bool = True
+    notes: tuple[str, ...] = ()  # what was left out, how it was split
+    is_open: bool = True
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,112 +69,205 @@ class Drawn:
         )
 
 
+@dataclass(frozen=True)
+class _Own:
+    album: Album
+    licence: str
+    about: str
+
+
+_own: dict[str, _Own] = {}
+_open: OrderedDict[str, Album] = OrderedDict()
+_resident: OrderedDict[tuple[str, int], dict[tuple[str, int, int], Tensor]] = OrderedDict()
+
+
 def names() -> tuple[str, ...]:
-    """The tasks there are."""
-    return ("tabletop",)
+    """The tasks there are, whether their pictures are here or not."""
+    return ("tabletop", *catalogue.KNOWN, *_own)
 
 
-@lru_cache(maxsize=4)
 def find(name: str) -> Task:
     """What is known of the task. Raises PlanError for an unknown name, UnavailableError for a missing sheet list."""
-    if name not in names():
-        raise PlanError(f"task is {name!r}; there is {', '.join(names())}")
-    card = _card(ASSETS / name / "tabletop.json")
+    if name == "tabletop":
+        return _tabletop()
+    if name in _own:
+        own = _own[name]
+        return _describe(Task(name, own.album.title, (), 0, 0, 0, own.licence, own.about, is_own=True), own.album)
+    if name not in catalogue.KNOWN:
+        raise PlanError(f"task is {name!r}; there is tabletop, {', '.join(catalogue.KNOWN)}")
+    known = catalogue.KNOWN[name]
+    task = Task(
+        name,
+        known.title,
+        tuple(f"class {k + 1}" for k in range(known.classes)),
+        known.training,
+        min(HELDOUT, known.heldout),
+        known.px,
+        known.licence,
+        known.about,
+        known.overlap,
+        known.size,
+        catalogue.is_here(known),
+        is_open=False,
+    )
+    return _describe(task, _open[name]) if name in _open else task
+
+
+def _tabletop() -> Task:
+    card = embedded.card()
     return Task(
-        name=name,
+        name="tabletop",
         title="Tabletop",
         classes=tuple(card["classes"]),
         training=card["per_class"]["train"],
-        heldout=card["per_class"]["heldout"],
+        heldout=card["per_class"]["heldout"] * len(card["classes"]),
         px=card["cell"],
         licence=card["licence"],
         about="Path-traced pictures of everyday objects, rendered for this project",
+        overlap="ImageNet has photographs of most of these kinds of things: mugs, teapots, mushrooms, airliners",
     )
 
 
-def load(name: str) -> Mapping[str, Tensor]:
-    """All pictures of a task by split: {"train": (classes, n, 3, H, W) uint8, "heldout": likewise}.
+def _describe(task: Task, album: Album) -> Task:
+    return replace(
+        task,
+        classes=album.classes,
+        training=min(map(len, album.training)),
+        heldout=min(HELDOUT, sum(map(len, album.heldout))),
+        notes=album.notes,
+        is_open=True,
+    )
 
-    Decoded once, also where many ask at the same time. Raises UnavailableError, naming the file and the command that
-    remakes it, where a sheet is missing or damaged.
+
+def source(name: str) -> tuple[str, str]:
+    """Where a set would come from, and the package that is missing to read it; "" for nothing. Raises PlanError."""
+    find(name)
+    known = catalogue.KNOWN.get(name)
+    if known is None:
+        return "", ""
+    missing = known.needs if known.needs and importlib.util.find_spec(known.needs) is None else ""
+    return known.addresses[0].url, missing
+
+
+def add(name: str, album: Album, licence: str = "your own", about: str = "Your own pictures") -> str:
+    """Make a set of pictures a task under this name, in place of an earlier one of the name. Returns the name.
+
+    Raises PlanError where the name is one of the catalogue's.
     """
-    with _ONE_AT_A_TIME:
-        return _load(name)
+    if name == "tabletop" or name in catalogue.KNOWN:
+        raise PlanError(f"{name!r} is a task that comes with Head Start; give your pictures another name")
+    remove(name)
+    _own[name] = _Own(album, licence, about)
+    return name
 
 
-@lru_cache(maxsize=1)
-def _load(name: str) -> Mapping[str, Tensor]:
-    task, home = find(name), ASSETS / name
-    card = _card(home / "tabletop.json")
-    counts: Mapping[str, int] = card["per_class"]
-
-    def read(sheet: tuple[str, str]) -> Tensor:
-        kind, split = sheet
-        return _read_sheet(home / f"{kind}-{split}.webp", card["sha256"], counts[split], card["cell"], card["columns"])
-
-    with ThreadPoolExecutor(4) as pool:
-        return {split: torch.stack(list(pool.map(read, [(kind, split) for kind in task.classes]))) for split in counts}
+def remove(name: str) -> None:
+    """Forget a set that was added, its decoded pictures included."""
+    _own.pop(name, None)
+    for key in [key for key in _resident if key[0] == name]:
+        _resident.pop(key, None)
 
 
-def draw(name: str, examples: int, seed: int) -> dict[str, Tensor]:
-    """The pictures of one race: `examples` a class drawn with `seed`, and every held-out picture.
+def forget() -> None:
+    """Close everything that was opened or decoded; what was added stays."""
+    embedded.forget()
+    _open.clear()
+    _resident.clear()
 
-    The draw of 50 contains the draw of 20, so more examples are more of the same. Training pictures come class by
-    class. Raises PlanError where there are not so many.
+
+def open_task(name: str) -> Generator[Progressed, None, Album]:
+    """Open a task, fetching it first where it is not here; yields how far that has come and returns the album.
+
+    Raises PlanError for an unknown name, UnavailableError or DataError where it cannot be had.
     """
+    if name == "tabletop":
+        return embedded.album(embedded.ASSETS / name)
+    if name in _own:
+        return _own[name].album
+    find(name)
+    if name not in _open:
+        _open[name] = yield from catalogue.open_known(catalogue.KNOWN[name])
+        while len(_open) > OPEN:
+            _open.popitem(last=False)
+    return _open[name]
+
+
+def draw(name: str, examples: int, seed: int, px: int) -> Generator[Progressed, None, dict[str, Tensor]]:
+    """The pictures of one race: `examples` a class drawn with `seed`, and up to HELDOUT held-out ones.
+
+    They are kept at the side of the set, or a little larger than `px` where it holds photographs. The draw of 50
+    contains the draw of 20, so more examples are more of the same; the held-out pictures are the same in every race.
+    Pictures come class by class. Raises PlanError where there are not so many, UnavailableError where they cannot be
+    had or do not fit into memory.
+    """
+    album = yield from open_task(name)
     task = find(name)
     check_examples(task, examples)
-    pictures = load(name)
-    chosen = [pictures["train"][k][order(task, k, seed)[:examples]] for k in range(len(task.classes))]
-    label = torch.arange(len(task.classes))
+    drawn = [
+        ("training", k, i) for k, mine in enumerate(album.training) for i in order(len(mine), k, seed)[:examples].tolist()
+    ]
+    asked = [("heldout", k, i) for k, i in _asked(album)]
+    found = yield from _load(task, album, drawn + asked, _side(task, px))
     return {
-        "training": torch.cat(chosen),
-        "training_labels": label.repeat_interleave(examples),
-        "heldout": pictures["heldout"].flatten(0, 1),
-        "heldout_labels": label.repeat_interleave(task.heldout),
+        "training": torch.stack([found[key] for key in drawn]),
+        "training_labels": torch.tensor([key[1] for key in drawn]),
+        "heldout": torch.stack([found[key] for key in asked]),
+        "heldout_labels": torch.tensor([key[1] for key in asked]),
     }
 
 
 def check_examples(task: Task, examples: int) -> None:
     """Raise PlanError where the task has not so many training pictures a class."""
     if examples > task.training:
-        raise PlanError(f"examples is {examples}; {task.name!r} has {task.training} training pictures a class")
+        smallest = "a class" if not task.is_own else "in its smallest class"
+        raise PlanError(f"examples is {examples}; {task.name!r} has {task.training} training pictures {smallest}")
 
 
-def order(task: Task, kind: int, seed: int) -> Tensor:
-    """The order in which a class's training pictures are drawn: (task.training,) int64."""
-    return torch.randperm(task.training, generator=augment.generator(seed, 4, kind))
+def order(count: int, kind: int, seed: int) -> Tensor:
+    """The order in which the training pictures of class number `kind` are drawn: (count,) int64."""
+    return torch.randperm(count, generator=augment.generator(seed, 4, kind))
 
 
-def strip(name: str, kind: int, examples: int, seed: int, count: int) -> np.ndarray:
-    """The first `count` pictures drawn for one class, side by side: (H, count * W, 3) uint8, for a person to look at."""
+def sample(name: str, kind: int, examples: int, seed: int, count: int) -> Tensor:
+    """The first `count` pictures drawn for one class, (n, 3, side, side) uint8, for a person to look at.
+
+    Raises PlanError where the class has not so many, UnavailableError where the set is not open.
+    """
     task = find(name)
     check_examples(task, examples)
-    mine = load(name)["train"][kind][order(task, kind, seed)[: min(examples, count)]]
-    return np.concatenate([picture.permute(1, 2, 0).numpy() for picture in mine], 1)
+    if not task.is_open:
+        raise UnavailableError(f"the pictures of {task.title} are not open yet: the first race opens them")
+    album = finish(open_task(name))
+    first = order(len(album.training[kind]), kind, seed)[: min(examples, count)].tolist()
+    keys = [("training", kind, i) for i in first]
+    found = finish(_load(task, album, keys, _side(task, 84)))
+    return torch.stack([found[key] for key in keys])
 
 
-def _card(path: Path) -> dict:  # type: ignore[type-arg]  # JSON
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UnavailableError(f"{path} is missing; `{REMAKE}` makes it") from None
-    except json.JSONDecodeError as error:
-        raise UnavailableError(f"{path} is damaged ({error}); `{REMAKE}` makes it again") from None
+def _side(task: Task, px: int) -> int:
+    """Small pictures are kept as they are and enlarged by the race; photographs a little larger than they are seen."""
+    return task.px if 0 < task.px <= 2 * px else round(px * MARGIN)
 
 
-def _read_sheet(path: Path, checksums: Mapping[str, str], count: int, cell: int, columns: int) -> Tensor:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise UnavailableError(f"{path} is missing; `{REMAKE}` makes it") from None
-    if hashlib.sha256(data).hexdigest() != checksums.get(path.name):
-        raise UnavailableError(f"{path} is damaged (its checksum is not the one listed); `{REMAKE}` makes it again")
-    try:
-        with Image.open(path) as sheet:
-            pixels = np.asarray(sheet.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise UnavailableError(f"{path} is damaged ({error}); `{REMAKE}` makes it again") from None
-    rows = pixels.shape[0] // cell
-    cells = pixels.reshape(rows, cell, columns, cell, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, cell, cell)
-    return torch.from_numpy(np.ascontiguousarray(cells[:count]))
+def _asked(album: Album) -> list[tuple[int, int]]:
+    """(class, index) of the held-out pictures a racer is asked about: all, or HELDOUT spread evenly over the classes."""
+    shuffled = [[(k, i) for i in order(len(mine), k, -1).tolist()] for k, mine in enumerate(album.heldout)]
+    dealt = [key for turn in zip_longest(*shuffled) for key in turn if key is not None]
+    return sorted(dealt[:HELDOUT])
+
+
+def _load(
+    task: Task, album: Album, keys: Sequence[tuple[str, int, int]], side: int
+) -> Generator[Progressed, None, dict[tuple[str, int, int], Tensor]]:
+    """Decoded pictures by key; those decoded earlier are still in memory."""
+    kept = _resident.setdefault((task.name, side), {})
+    _resident.move_to_end((task.name, side))
+    while len(_resident) > RESIDENT:
+        _resident.popitem(last=False)
+    missing = [key for key in keys if key not in kept]
+    if missing:
+        pictures.check_memory(len(missing), side, task.title)
+        readers = [getattr(album, split)[k][i] for split, k, i in missing]
+        decoded = yield from pictures.decode(readers, side, task.title)
+        kept.update(zip(missing, decoded, strict=True))
+    return kept

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine import augment, backbones, freezing, optimizers
+from engine import augment, backbones, chance, freezing, optimizers
 from engine.device import Machine
 from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
 from engine.metrics import wilson
 from engine.plan import Lane, Optimizer, Plan
 from engine.tasks import Drawn
+from engine.zoo import Architecture
 
-SMOOTHING = 0.1  # label smoothing of both racers
+SMOOTHING = 0.1  # label smoothing; a head that stays alone is a linear probe and does better without
+FEATURES = 200.0  # sum of a picture's features for which `head_rate` is given
 EVALUATION_SHARE = 0.11  # planned share of a racer's time; with the first and the last point it stays below 0.15
 EXACT_SHARE = 0.65  # of that for exact points, the rest for rolling estimates
 TOLD = 600  # events of a kind that a racer tells of at most; nobody draws more
@@ -37,20 +39,24 @@ class Phase:
     until: float
 
 
-def phases(lane: Lane, plan: Plan, stage_count: int) -> tuple[Phase, ...]:
+def phases(lane: Lane, plan: Plan, kind: Architecture, stage_count: int) -> tuple[Phase, ...]:
     """What a racer does one after the other.
 
-    From scratch everything learns at once. The pretrained racer trains its head, then the top stages with it.
+    From scratch everything learns at once. The pretrained racer trains its head, then the top stages with it. Where
+    nothing else may change, the head learns alone, on features that are pretrained or as random as they were born.
     """
-    if not lane.pretrained:
-        rates = (plan.scratch_rate,) * stage_count
+    count = lane.learning_stages or stage_count
+    if count > 1 and not lane.pretrained:
+        suited = kind.scratch_rate * {"adamw": 1.0, "sgd": 12.5, "muon": 7.5}[plan.scratch_optimizer]
+        rates = (plan.scratch_rate or suited,) * stage_count
         decay = {"adamw": 0.05, "sgd": 5e-3, "muon": 0.05}[plan.scratch_optimizer]
         return (Phase("training", 0, rates, plan.scratch_optimizer, decay, 1.0),)
-    if lane.learning_stages == 1:
+    if count == 1:
         return (Phase("head", 1, (plan.head_rate,), "adamw", 1e-2, 1.0),)
-    below = [plan.backbone_rate * plan.depth_factor**depth for depth in range(lane.learning_stages - 1)]
-    rates = (*reversed(below), plan.backbone_rate)
-    tuning = Phase("fine-tuning", lane.learning_stages, rates, "adamw", 0.05, 1.0)
+    top = plan.backbone_rate or kind.tuning_rate
+    below = [top * plan.depth_factor**depth for depth in range(count - 1)]
+    rates = (*reversed(below), top)
+    tuning = Phase("fine-tuning", count, rates, "adamw", 0.05, 1.0)
     if plan.head_share == 0:
         return (tuning,)
     return (Phase("head", 1, (plan.head_rate,), "adamw", 1e-2, plan.head_share), tuning)
@@ -66,7 +72,10 @@ def train(
     """
     model = backbones.build(plan.backbone, len(pictures.classes), plan.seed, lane.pretrained)
     model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    work = phases(lane, plan, len(model))
+    if lane.pretrained or lane.learning_stages == 1:
+        freezing.blank(model[-1])
+    chance.own(model, augment.generator(plan.seed, 9))
+    work = phases(lane, plan, backbones.find(plan.backbone).architecture, len(model))
     batches = math.ceil(len(pictures.training) / plan.batch_size)
     steps = batches * plan.epochs if plan.budget == "epochs" else 0
     parameters = sum(p.numel() for p in model.parameters())
@@ -79,9 +88,12 @@ def train(
     order: tuple[Tensor, ...] = ()
     for phase in work:
         frozen, learning = freezing.split(model, phase.learning_stages)
+        if not lane.pretrained:
+            freezing.settle(frozen, pictures, machine)
         freezing.freeze(frozen)
         freezing.learn(learning, lane.pretrained)
-        kind = freezing.CachedInputs if cached and len(frozen) else freezing.FreshInputs
+        can_be_kept = cached and len(frozen) and _fits(frozen, pictures, plan.augmented, machine)
+        kind = freezing.CachedInputs if can_be_kept else freezing.FreshInputs
         inputs = kind(frozen, pictures, plan.augmented, plan.seed, machine)
         judge.turn_to(learning, inputs)
         if isinstance(inputs, freezing.CachedInputs):
@@ -91,7 +103,13 @@ def train(
             yield from judge.exactly(step, clock.seconds)
         yield from clock.around(inputs.prepare())
         yield PhaseStarted(lane.name, phase.name, phase.learning_stages, step / batches, clock.seconds)  # type: ignore[arg-type]
-        groups = zip(learning, phase.rates, strict=True)
+        scale = 1.0
+        if len(learning) == 1:
+            clock.start()
+            scale = FEATURES / max(1e-6, inputs.size())  # larger features move the answers further at the same rate
+            clock.stop()
+        smoothing = 0.0 if work[-1].learning_stages == 1 else SMOOTHING
+        groups = [(stage, rate * scale) for stage, rate in zip(learning, phase.rates, strict=True)]
         optimizer = optimizers.make(phase.optimizer, groups, phase.weight_decay)
         began = progress = _progress(plan, step, steps, clock.seconds)
 
@@ -106,7 +124,7 @@ def train(
             y = pictures.training_labels[order[position].to(pictures.training_labels.device)]
             with machine.autocast():
                 logits = learning(x)
-            loss = F.cross_entropy(logits.float(), y, label_smoothing=SMOOTHING)
+            loss = F.cross_entropy(logits.float(), y, label_smoothing=smoothing)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -140,6 +158,12 @@ def train(
         answers,
         message,
     )
+
+
+def _fits(frozen: nn.Sequential, pictures: Drawn, augmented: bool, machine: Machine) -> bool:
+    """Whether the features at this boundary may be kept; low in a network they are many times the pictures' size."""
+    needed = freezing.cache_bytes(frozen, pictures, augmented, machine)
+    return needed <= freezing.CACHE_SHARE * machine.free_memory()
 
 
 def _progress(plan: Plan, step: int, steps: int, seconds: float) -> float:
@@ -224,9 +248,9 @@ class Judge:
     def exactly(self, step: int, seconds: float) -> Iterator[Event | None]:
         """Ask about the whole held-out set."""
         total, answers = len(self._pictures.heldout), []
-        for first in range(0, total, freezing.CHUNK if not self._is_cheap else total):
-            rows = slice(first, first + freezing.CHUNK) if not self._is_cheap else slice(None)
-            answers.append(self._ask(rows))
+        size = total if self._is_cheap else freezing.chunk(self._pictures.px)
+        for first in range(0, total, size):
+            answers.append(self._ask(slice(first, first + size)))
             yield None
         right = torch.cat(answers)
         correct = int(right.sum())

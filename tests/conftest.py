@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from engine import backbones, tasks
+from engine import backbones, embedded, race, tasks, zoo
 from engine.device import Machine
-from engine.race import draw
+from engine.events import finish
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 torch.set_num_threads(1)  # two threads on two cores that others use too wait for each other all the time
@@ -91,7 +91,7 @@ def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("assets")
     write_task(home / "tabletop")
     torch.manual_seed(7)
-    state = {k: v.half() if v.is_floating_point() else v for k, v in backbones.resnet10(2).state_dict().items()}
+    state = {k: v.half() if v.is_floating_point() else v for k, v in zoo.resnet10(2).state_dict().items()}
     (home / "backbone").mkdir()
     save_file({k: v for k, v in state.items() if not k.startswith("fc.")}, home / "backbone" / "resnet10.safetensors")
     return home
@@ -102,18 +102,13 @@ def tiny(tiny_files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The engine on tiny pictures at 32 px; every part of it is the real one."""
     from dataclasses import replace
 
-    small = replace(backbones.BACKBONES["resnet10"], px=32, weights=tiny_files / "backbone" / "resnet10.safetensors")
-    monkeypatch.setattr(tasks, "ASSETS", tiny_files)
-    monkeypatch.setattr(backbones, "BACKBONES", {"resnet10": small})
-    forget()
+    weights = tiny_files / "backbone" / "resnet10.safetensors"
+    small = replace(backbones._embedded(), px=32, weights=weights)
+    monkeypatch.setattr(embedded, "ASSETS", tiny_files)
+    monkeypatch.setattr(backbones, "_known", lambda: {"resnet10": small})
+    tasks.forget()
     yield tiny_files
-    forget()
-
-
-def forget() -> None:
-    """Empty the caches of what was loaded from the assets."""
-    tasks.find.cache_clear()
-    tasks._load.cache_clear()
+    tasks.forget()
 
 
 @pytest.fixture
@@ -121,7 +116,21 @@ def drawn(tiny: Path):  # noqa: ANN201
     """The pictures of a small race."""
     from engine import Plan
 
-    return draw(Plan(examples=4))
+    return finish(race.draw(Plan(examples=4)))
+
+
+@pytest.fixture
+def guests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures and checkpoints that a test brings along are gone after it."""
+    monkeypatch.setattr(tasks, "_own", {})
+    monkeypatch.setattr(backbones, "_own", {})
+
+
+def checkpoint(home: Path, architecture: str = "squeezenet1_1", name: str = "mine.pth") -> Path:
+    """A file with random weights of this architecture and a head of five classes."""
+    torch.manual_seed(7)
+    torch.save(zoo.ARCHITECTURES[architecture].build(5).state_dict(), home / name)
+    return home / name
 
 
 def shared(*parts: str) -> Path:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # each starts a program of its own
 
 
 def test_missing_pictures_are_named_with_the_command_that_remakes_them(tmp_path: Path) -> None:
-    code = f"import pathlib, sys, engine.tasks; engine.tasks.ASSETS = pathlib.Path({str(tmp_path)!r})\n"
+    code = f"import pathlib, sys, engine.embedded; engine.embedded.ASSETS = pathlib.Path({str(tmp_path)!r})\n"
     code += "import app; sys.exit(app.main())"
     done = subprocess.run([sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,15 +166,34 @@ def test_a_full_queue_leaves_a_running_race_alone(hub: Hub) -> None:
 
 
 def test_the_expected_time_follows_the_machine(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.hub.START_UP", 0.0)
     monkeypatch.setattr("demo.hub.SURE", 0.0)
-    before = hub.expected_seconds(Plan(examples=4, epochs=50))
-    assert hub.expected_seconds(Plan(examples=4, epochs=500)) > before
-    log = hub.find(hub.start(Plan(examples=4, epochs=8, learning_stages=1), "ann"))
+    plan = Plan(examples=4, epochs=50, learning_stages=1)
+    before = hub.expected_seconds(plan)
+    longer = hub.expected_seconds(replace(plan, epochs=500))
+    assert before
+    assert longer
+    assert longer > before
+    log = hub.find(hub.start(replace(plan, epochs=8), "ann"))
     assert log is not None
     until(lambda: log.state == "ended")
-    assert hub.expected_seconds(Plan(examples=4, epochs=50)) != before
-    assert hub.expected_seconds(Plan(budget="seconds", seconds=10.0)) == pytest.approx(12.0)
+    assert hub.expected_seconds(plan) != before
+
+
+def test_while_a_race_is_on_the_machine_is_not_probed(hub: Hub) -> None:
+    hub.start(LONG, "ann")
+    until(lambda: hub.running is not None)
+    assert hub.expected_seconds(SHORT) is None
+    assert hub.fit(SHORT, 1.0) is None
+
+
+def test_a_long_race_is_offered_in_a_form_that_fits(hub: Hub) -> None:
+    plan = Plan(examples=8, epochs=500, learning_stages=1)
+    expected = hub.expected_seconds(plan)
+    assert expected
+    quick = hub.fit(plan, expected / 3)
+    assert quick
+    assert (quick.budget, quick.epochs) != (plan.budget, plan.epochs)
+    assert hub.fit(plan, expected * 3) is None
 
 
 def test_what_cannot_be_raced_never_enters_the_queue(hub: Hub) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 
 from demo import live, words
-from engine import LANES, TARGETS
+from engine import LANES, RIVALS, TARGETS
 
 
 def test_every_trace_tells_the_script_what_it_draws() -> None:
@@ -25,7 +25,9 @@ def test_the_script_is_whole() -> None:
 
 def test_the_markup_has_a_field_for_every_figure_and_runs_no_template() -> None:
     markup = live.markup()
-    for field in ("accuracy", "interval", "best", "seconds", "phase", *(f"target-{k}" for k in range(len(TARGETS)))):
+    for field in ("accuracy", "interval", "phase"):
         assert markup.count(f'data-field="{field}"') == len(LANES)
+    for field in ("best", "seconds", *(f"target-{k}" for k in range(len(TARGETS)))):
+        assert markup.count(f'data-field="{field}"') == len(RIVALS)
     assert "${" not in markup
     assert "{{" not in markup

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from conftest import checkpoint
+from visitors import Files, folder, unpacked, zipped
 
-from engine.__main__ import main
-from engine.events import Finished, RaceFinished, RaceStarted, from_row
+from engine import backbones
+from engine.__main__ import main, progress
+from engine.events import Finished, Progressed, RaceFinished, RaceStarted, from_row
 
 QUICK = ["--examples", "3", "--epochs", "2", "--batch-size", "6"]
 
@@ -48,7 +53,14 @@ def test_a_recorded_race_is_replayed_event_by_event(tiny: Path, tmp_path: Path, 
         (["race", "--examples", "many"], 2, "examples is 'many'; it must be a whole number"),
         (["race", "--examples", "9"], 2, "examples is 9; 'tabletop' has 8 training pictures a class"),
         (["race", "--learn", "feet"], 2, "learn is 'feet'; it must be one of head, all, top1"),
-        (["race", "--task", "cats"], 2, "task is 'cats'; there is tabletop"),
+        (["race", "--task", "cats"], 2, "task is 'cats'; there is tabletop, "),
+        (["race", "--task", "nowhere.zip"], 3, "nowhere.zip does not exist: give a folder or a zip"),
+        (["race", "--task", "no/where"], 3, "no/where does not exist: give a folder or a zip"),
+        (["race", "--weights", "nowhere.pth"], 3, "nowhere.pth is missing; name another file"),
+        (["race", "--backbone", "brain", "--weights", "nowhere.pth"], 2, "architecture is 'brain'; there is resnet10"),
+        (["race", "--extra-lanes", "sideways"], 2, "extra_lanes is ('sideways',); it must be a list of random"),
+        (["race", *QUICK, "--learn", "top2", "--extra-lanes", "top"], 2, "that is what the pretrained racer does already"),
+        (["race", *QUICK, "--px", "16"], 2, "px is 16; ResNet-10 needs at least 32"),
         (["replay", "nowhere.jsonl"], 3, "nowhere.jsonl does not exist"),
         (["pretrain", "--images", "nowhere"], 3, "nowhere holds no train pictures"),
     ],
@@ -77,7 +89,7 @@ def test_tasks_and_backbones_are_listed(tiny: Path, capsys: pytest.CaptureFixtur
     assert main(["tasks"]) == 0
     assert main(["backbones"]) == 0
     out = capsys.readouterr().out
-    assert "3 classes (round, square, stripes), 8 training and 6 held-out" in out
+    assert all(word in out for word in ("Path-traced pictures", "8 a class", "cifar10", "to fetch"))
     assert "ResNet-10, pretrained on 200 ImageNet classes" in out
 
 
@@ -86,3 +98,113 @@ def test_a_sweep_ends_in_a_table(tiny: Path, capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "2/2" in out
     assert "| 2 |" in out
+
+
+OWN: Files = {**folder("ants", range(10)), **folder("bees", range(100, 110)), **folder("crabs", range(200, 210))}
+
+
+def started(out: str) -> RaceStarted:
+    """The first event of a race printed as JSON."""
+    event = from_row(json.loads(out.splitlines()[0]))
+    assert isinstance(event, RaceStarted)
+    return event
+
+
+@pytest.mark.parametrize("make", [zipped, unpacked])
+def test_a_race_on_ones_own_pictures(
+    tiny: Path,
+    guests: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path, Files], Path],
+) -> None:
+    path = make(tmp_path, OWN)
+    assert main(["race", *QUICK, "--learn", "head", "--task", str(path), "--json"]) == 0
+    out, err = capsys.readouterr()
+    begun = started(out)
+    assert (begun.classes, begun.training, begun.heldout) == (("ants", "bees", "crabs"), 9, 9)
+    assert json.loads(begun.plan)["task"] == path.name
+    assert err == "held out: 9 of 30, a quarter of each class\n"
+
+
+def test_pictures_that_cannot_be_raced_on_are_one_sentence(
+    tiny: Path, guests: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = zipped(tmp_path, folder("ants", range(10)))
+    assert main(["race", "--task", str(path)]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("engine: set: only 'ants' has enough pictures")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_race_with_weights_of_ones_own(
+    tiny: Path, guests: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ["--backbone", "squeezenet1_1", "--weights", str(checkpoint(tmp_path)), "--px", "32"]
+    assert main(["race", *QUICK, *own, "--learn", "head", "--weights-normalisation", "symmetric", "--json"]) == 0
+    begun = started(capsys.readouterr().out)
+    assert begun.network == "SqueezeNet 1.1, pretrained on what mine.pth was trained on"
+    assert json.loads(begun.plan)["backbone"] == "squeezenet1_1+mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [({"features.0.weight": torch.zeros(1)}, "does not fit SqueezeNet 1.1: "), ([1, 2], "is not a state dict: ")],
+)
+def test_weights_that_do_not_fit_are_one_sentence(
+    tiny: Path, guests: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, sentence: str
+) -> None:
+    torch.save(content, tmp_path / "odd.pth")
+    assert main(["race", "--backbone", "squeezenet1_1", "--weights", str(tmp_path / "odd.pth")]) == 3
+    err = capsys.readouterr().err
+    assert f"odd.pth {sentence}" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_extra_lanes_have_a_row_each(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["race", *QUICK, "--learn", "top2", "--extra-lanes", "frozen,random"]) == 0
+    rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert rows[-4:] == ["from scratch", "pretrained", "random, frozen", "pretrained, frozen"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without fetched weights or pictures."""
+    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def test_every_backbone_is_listed_with_its_stages_and_whether_it_is_here(
+    elsewhere: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = {name: backbones.find(name) for name in ("resnet10", "vit_b_16")}  # all of them take seconds to measure
+    monkeypatch.setattr(backbones, "_known", lambda: two)
+    assert main(["backbones"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert all(text in lines["resnet10"] for text in ("64 px", "4.9 M", "stem layer1 layer2 layer3 layer4 head", "yes"))
+    assert all(text in lines["vit_b_16"] for text in ("ViT-B/16", "224 px", "85.8 M", "330 MB to fetch"))
+    assert "--weights FILE" in lines["Your"]
+
+
+def test_every_task_is_listed_with_its_licence_and_what_it_takes_to_fetch(
+    elsewhere: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tasks"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert all(text in lines["tabletop"] for text in ("Path-traced pictures", "CC0-1.0", "yes"))
+    assert "MB to fetch" in lines["cifar10"]
+    assert "--task FOLDER or --task FILE.zip" in lines["Your"]
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Progressed("download", "a.zip", 23_000_000, 170_000_000, "bytes", 5.1e6, 28.8),
+         "Fetching a.zip: 23 of 170 MB, 5.1 MB/s, 29 s left"),
+        (Progressed("download", "a.zip", 23_000_000, 0, "bytes", 5.1e6, -1.0), "Fetching a.zip: 23 MB, 5.1 MB/s"),
+        (Progressed("decode", "cats", 1200, 2000, "pictures", 400.0, 2.0),
+         "Decoding cats: 1,200 of 2,000 pictures, 400.0 pictures/s, 2 s left"),
+    ],
+)  # fmt: skip
+def test_long_work_is_told_in_amounts_a_person_reads(event: Progressed, text: str) -> None:
+    assert progress(event) == text

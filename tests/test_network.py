@@ -20,3 +20,10 @@ def test_shapes_and_sizes_are_those_of_the_network() -> None:
     drawn = network.draw(stages("resnet10", 7), 1, 64)
     for text in ("3×64×64", "64×16×16", "512", "3.6 k", "3.6 k of 4.91 M parameters learn"):
         assert text in drawn
+
+
+@pytest.mark.parametrize(("name", "text"), [("swin_t", "56×56×96"), ("vit_b_16", "197×768"), ("vgg11", "512×7×7")])
+def test_every_kind_of_map_can_be_drawn(name: str, text: str) -> None:
+    drawn = network.draw(stages(name, 7), 2, 224)
+    assert text in drawn
+    assert drawn.count(words.FROZEN) == len(stages(name, 7)) - 2

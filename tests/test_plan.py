@@ -7,6 +7,7 @@ import math
 import pytest
 
 from engine import RANGES, Plan, PlanError
+from engine.plan import MOST_LANES, TOP_STAGES, Lane
 
 
 def test_every_setting_survives_json_and_a_link() -> None:
@@ -85,3 +86,51 @@ def test_one_racer_starts_from_nothing_and_learns_everything() -> None:
     scratch, transfer = Plan(learning_stages=2).lanes()
     assert (scratch.pretrained, scratch.learning_stages) == (False, 0)
     assert (transfer.pretrained, transfer.learning_stages) == (True, 2)
+
+
+def test_ways_to_break_transfer_survive_json_and_a_link() -> None:
+    plan = Plan(
+        task="cats.zip", backbone="mobilenet_v2+mine", px=161, extra_lanes=("random", "all"), patches=4, inverted=True,
+        label_noise=0.35, normalisation="symmetric",
+    )  # fmt: skip
+    assert Plan.from_json(plan.to_json()) == plan
+    assert Plan.from_query(plan.to_query()) == plan
+
+
+@pytest.mark.parametrize("chosen", [["frozen", "random"], ("random", "frozen"), ("frozen", "random", "frozen")])
+def test_extra_lanes_are_a_set_in_one_order(chosen: list[str] | tuple[str, ...]) -> None:
+    plan = Plan(extra_lanes=chosen)  # type: ignore[arg-type]
+    assert plan.extra_lanes == ("random", "frozen")
+    assert plan == Plan.from_json(plan.to_json()) == Plan.from_query(plan.to_query())
+    assert hash(plan) == hash(Plan(extra_lanes=("random", "frozen")))
+
+
+def test_a_link_names_its_extra_lanes_with_commas() -> None:
+    assert Plan(extra_lanes=("frozen", "top")).to_query() == "extra_lanes=frozen%2Ctop"
+    assert Plan.from_query("extra_lanes=top,frozen").extra_lanes == ("frozen", "top")
+    assert Plan.from_query("extra_lanes=,").extra_lanes == ()
+
+
+@pytest.mark.parametrize("chosen", ["frozen", ("scratch",), ("frozen", "sideways"), [["frozen"]], 3, None])
+def test_a_lane_that_nobody_can_join_with_is_refused(chosen: object) -> None:
+    with pytest.raises(PlanError, match=r"extra_lanes is .*; it must be a list of random, frozen, top, all"):
+        Plan(extra_lanes=chosen)  # type: ignore[arg-type]
+
+
+def test_no_more_lines_than_can_be_told_apart() -> None:
+    assert len(Plan(extra_lanes=("random", "frozen", "all")).lanes()) == MOST_LANES
+    with pytest.raises(PlanError, match="extra_lanes are 4; at most 3 can join"):
+        Plan(extra_lanes=("random", "frozen", "top", "all"))
+    with pytest.raises(PlanError, match="at most 3 can join"):
+        Plan.from_query("extra_lanes=random,frozen,top,all")
+
+
+def test_the_extra_lanes_differ_in_what_is_pretrained_and_what_learns() -> None:
+    lanes = Plan(learning_stages=2, extra_lanes=("random", "frozen", "top")).lanes()[2:]
+    assert lanes == (Lane("random", False, 1), Lane("frozen", True, 1), Lane("top", True, TOP_STAGES))
+    assert Plan(extra_lanes=("all",)).lanes()[-1] == Lane("all", True, 0)
+
+
+def test_an_unknown_normalisation_is_refused_with_those_there_are() -> None:
+    with pytest.raises(PlanError, match="normalisation is 'zero'; it must be one of own, imagenet, symmetric, raw"):
+        Plan(normalisation="zero")  # type: ignore[arg-type]

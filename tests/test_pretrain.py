@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from engine import DataError, backbones, pretrain
+from engine import DataError, pretrain, zoo
 from engine.pretrain import Pretrained, Progressed, Recipe
 
 SMALL = Recipe(epochs=2, large_epochs=1, small_px=32, large_px=32, batch=4, views=1)
@@ -32,7 +32,7 @@ def images(tmp_path: Path) -> Path:
 
 def run(images: Path, work: Path, recipe: Recipe = SMALL, stop_after: int | None = None) -> tuple[torch.nn.Module, list]:
     torch.manual_seed(0)
-    model, seen = backbones.resnet10(2), []
+    model, seen = zoo.resnet10(2), []
     for event in pretrain.pretrain(model, images, work, recipe, None, torch.device("cpu")):
         seen.append(event)
         if stop_after and isinstance(event, Progressed) and event.part == "validation" and event.done == stop_after:
@@ -79,7 +79,7 @@ def test_the_weights_are_half_precision_and_fit_torchvisions_network(images: Pat
     list(pretrain.make(images, tmp_path / "a", out, SMALL, None))
     state = load_file(out / "resnet10.safetensors") | load_file(out / "resnet10-head.safetensors")
     assert {v.dtype for v in state.values() if v.is_floating_point()} == {torch.float16}
-    missing, unexpected = backbones.resnet10(200).load_state_dict(
+    missing, unexpected = zoo.resnet10(200).load_state_dict(
         {k: v.float() for k, v in state.items() if not k.startswith("fc.")}, strict=False
     )
     assert missing == ["fc.weight", "fc.bias"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import CPU, Clock
+from conftest import CPU, HELDOUT, Clock, checkpoint
 
-from engine import Plan, backbones, freezing
+from engine import Plan, backbones, chance, freezing, optimizers
 from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
 from engine.metrics import wilson
 from engine.plan import Lane
 from engine.tasks import Drawn
-from engine.training import EVALUATION_SHARE, train
+from engine.training import EVALUATION_SHARE, FEATURES, train
 
 SHORT = Plan(examples=4, epochs=3, batch_size=5, learning_stages=1)
 SCRATCH, TRANSFER = SHORT.lanes()
@@ -165,3 +166,73 @@ def test_held_out_pictures_never_reach_the_loss(drawn: Drawn) -> None:
     other = replace(drawn, heldout=255 - drawn.heldout)
     a, b = (of(run(SCRATCH, SHORT, pictures), Stepped) for pictures in (drawn, other))
     assert [s.loss for s in a] == [s.loss for s in b]
+
+
+@pytest.mark.parametrize("name", ["transfer", "frozen", "random", "all"])
+def test_a_new_head_answers_all_alike_before_its_first_step(drawn: Drawn, name: str) -> None:
+    plan = replace(SHORT, learning_stages=3, epochs=1, extra_lanes=("random", "frozen", "all"))
+    lane = next(lane for lane in plan.lanes() if lane.name == name)
+    first = of(run(lane, plan, drawn), Evaluated)[0]
+    assert (first.step, first.correct, first.total) == (0, HELDOUT, 3 * HELDOUT)  # all of one class
+
+
+def test_the_rate_of_a_lone_head_goes_by_the_size_of_its_features(drawn: Drawn) -> None:
+    frozen, _ = freezing.split(backbones.build("resnet10", 3, SHORT.seed, pretrained=True), 1)
+    freezing.freeze(frozen)
+    with torch.no_grad():
+        features = freezing.FreshInputs(frozen, drawn, True, SHORT.seed, CPU).batch(torch.arange(12), 0)
+    full = SHORT.head_rate * FEATURES / float(features.abs().sum(1).mean())
+    rates = [step.rate for step in of(run(TRANSFER, SHORT, drawn), Stepped)]
+    assert rates == pytest.approx([full * optimizers.schedule(k / 9) for k in range(9)], rel=1e-4)
+
+
+def test_other_rates_are_those_of_the_plan_or_of_the_network(drawn: Drawn) -> None:
+    kind = backbones.find("resnet10").architecture
+    for rate in (0.0, 1e-3):
+        plan = replace(SHORT, learning_stages=3, head_share=0.0, scratch_rate=rate, backbone_rate=rate, epochs=1)
+        for lane, own in zip(plan.lanes(), (kind.scratch_rate, kind.tuning_rate), strict=True):
+            steps = of(run(lane, plan, drawn), Stepped)
+            assert steps[2].rate == pytest.approx((rate or own) * optimizers.schedule(2 / 3))
+
+
+@pytest.mark.parametrize("learning_stages", [1, 3])
+def test_features_that_do_not_fit_into_memory_are_computed_anew_with_the_same_result(
+    drawn: Drawn, monkeypatch: pytest.MonkeyPatch, learning_stages: int
+) -> None:
+    plan = replace(SHORT, learning_stages=learning_stages)
+    kept = run(plan.lanes()[1], plan, drawn)
+    monkeypatch.setattr(freezing, "CACHE_SHARE", 0.0)
+    anew = run(plan.lanes()[1], plan, drawn)
+    assert "caching" in [p.phase for p in of(kept, PhaseStarted)]
+    assert "caching" not in [p.phase for p in of(anew, PhaseStarted)]
+    for a, b in zip(of(kept, Stepped), of(anew, Stepped), strict=True):
+        assert (a.loss, a.rate) == (pytest.approx(b.loss, abs=1e-4), pytest.approx(b.rate, rel=1e-4))
+    ends = [of(events, Finished)[0] for events in (kept, anew)]
+    assert ends[0].answers == ends[1].answers
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    ["squeezenet1_1", *(pytest.param(n, marks=pytest.mark.slow) for n in ("mobilenet_v2", "densenet121", "swin_t"))],
+)
+def test_a_cache_changes_the_curve_of_other_networks_by_rounding_only(
+    drawn: Drawn, guests: None, tmp_path: Path, architecture: str
+) -> None:
+    """Dropout included: its masks come in the same order."""
+    name = backbones.add(checkpoint(tmp_path, architecture), architecture, px=32)
+    plan = replace(SHORT, backbone=name, learning_stages=2, epochs=2)
+    lane = plan.lanes()[1]
+    quick, plain = run(lane, plan, drawn), run(lane, plan, drawn, cached=False)
+    for a, b in zip(of(quick, Stepped), of(plain, Stepped), strict=True):
+        assert a.loss == pytest.approx(b.loss, abs=1e-3)
+
+
+def test_a_racers_dropout_is_its_own(drawn: Drawn, guests: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[torch.nn.Sequential] = []
+    build = backbones.build
+    monkeypatch.setattr(backbones, "build", lambda *a: made.append(build(*a)) or made[-1])
+    plan = replace(SHORT, backbone=backbones.add(checkpoint(tmp_path), "squeezenet1_1", px=32), epochs=1)
+    before = torch.get_rng_state()
+    run(SCRATCH, plan, drawn)
+    assert [type(m) for m in made[0].modules() if "ropout" in type(m).__name__] == [chance.Dropout]
+    assert torch.equal(torch.get_rng_state(), before)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from test_scoreboard import board_of, ended, point
 
 from demo import words
-from engine import Finished, Plan, stages
+from engine import Finished, Plan, Progressed, find_backbone, find_task, stages
 
 
 def test_the_headline_names_the_leader_and_the_gap() -> None:
@@ -44,3 +46,27 @@ def test_a_cost_is_no_surer_than_it_can_be() -> None:
     assert words.cost(47.3) == "About 45 s here"
     assert words.cost(1) == "About 5 s here"
     assert words.cost(520) == "About 9 minutes here"
+
+
+def test_how_sure_so_many_held_out_pictures_can_make_is_said() -> None:
+    assert words.interval(12) == "±25 points"
+    assert words.interval(1000) == "±3 points"
+
+
+def test_how_far_long_work_has_come_is_said_with_the_time_left() -> None:
+    fetching = Progressed("download", "a.zip", 23_000_000, 170_000_000, "bytes", 5_100_000.0, 29.0)
+    assert words.progress(fetching) == "Fetching a.zip: 23 of 170 MB, 5.1 MB/s, about 29 s left"
+    assert words.progress(Progressed("decode", "cats", 0, 0, "pictures", 0.0, -1.0)) == "Decoding cats: 0 pictures"
+
+
+def test_what_a_visitor_named_is_never_markup() -> None:
+    task = replace(find_task("tabletop"), title="<b>mine</b>", notes=("<i>x</i> was left out",))
+    assert "<b>" not in words.about(find_backbone("resnet10"), task)
+    assert "<i>" not in words.about(find_backbone("resnet10"), task)
+
+
+def test_a_fit_says_what_was_changed() -> None:
+    plan = Plan(epochs=50)
+    assert words.fit(replace(plan, epochs=12), plan) == "Make it fit: 12 epochs"
+    assert words.fit(replace(plan, epochs=12, px=96), plan) == "Make it fit: 12 epochs at 96 px"
+    assert words.fit(replace(plan, budget="seconds", seconds=36.0), plan) == "Make it fit: 36 s of compute each"

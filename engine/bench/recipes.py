@@ -16,7 +16,7 @@ import torch
 
 from engine import race, tasks
 from engine.device import this_machine
-from engine.events import Finished
+from engine.events import Finished, finish
 from engine.plan import Plan
 from engine.tasks import Drawn
 from engine.training import train
@@ -57,15 +57,13 @@ class Tried:
 
 def with_undrawn(pictures: Drawn, plan: Plan) -> Drawn:
     """The same race, asked about the held-out pictures and, behind them, undrawn training pictures of every class."""
-    task, everything = tasks.find(plan.task), tasks.load(plan.task)["train"]
-    classes = len(pictures.classes)
-    behind = slice(plan.examples, plan.examples + VALIDATION)
-    undrawn = [everything[kind][tasks.order(task, kind, plan.seed)[behind]] for kind in range(classes)]
-    labels = torch.arange(classes).repeat_interleave(len(undrawn[0]))
+    most = min(plan.examples + VALIDATION, tasks.find(plan.task).training)
+    more = finish(race.draw(replace(plan, examples=most)))
+    is_undrawn = (torch.arange(most) >= plan.examples).repeat(len(pictures.classes))
     return replace(
         pictures,
-        heldout=torch.cat([pictures.heldout, *undrawn]),
-        heldout_labels=torch.cat([pictures.heldout_labels, labels]),
+        heldout=torch.cat([pictures.heldout, more.training[is_undrawn]]),
+        heldout_labels=torch.cat([pictures.heldout_labels, more.training_labels[is_undrawn]]),
     )
 
 
@@ -73,7 +71,7 @@ def try_one(name: str, plan: Plan, is_transfer: bool) -> Tried:
     """Train one candidate alone, on its share of the machine."""
     machine = this_machine()
     machine.claim_thread()
-    pictures = race.draw(plan)
+    pictures = finish(race.draw(plan))
     heldout = len(pictures.heldout)
     pictures = with_undrawn(pictures, plan).to(machine.device)
     lane = plan.lanes()[1 if is_transfer else 0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine import race
 from engine.bench import naive
 from engine.device import this_machine
-from engine.events import Evaluated, Event, Finished, RaceFinished, Stepped
+from engine.events import Evaluated, Event, Finished, RaceFinished, Stepped, finish
 from engine.plan import Plan
 
 
@@ -50,7 +50,7 @@ def time_race(plan: Plan) -> Timed:
 def main() -> int:
     """Print the measurements as Markdown."""
     machine, plan = this_machine(), Plan()
-    race.draw(plan)  # the pictures are decoded when the page starts
+    finish(race.draw(plan))  # the pictures are decoded when the page starts
     print(f"{machine.name}, {machine.precision}, {machine.threads} thread a racer; {plan.examples} pictures a class\n")
     whole, frozen = time_race(plan), time_race(replace(plan, learning_stages=1))
     print("| measured after Start | default race | frozen backbone |\n|---|---|---|")
@@ -62,7 +62,7 @@ def main() -> int:
             f"| evaluation, share of {lane}'s time | {whole.evaluation_share[lane]:.1%} "
             f"| {frozen.evaluation_share[lane]:.1%} |"
         )
-    pictures = race.draw(plan)
+    pictures = finish(race.draw(plan))
     slow = {"scratch": naive.epoch_seconds(plan, pictures, False), "frozen": naive.epoch_seconds(plan, pictures, True)}
     ours = {"scratch": whole.epoch_seconds["scratch"], "frozen": frozen.epoch_seconds["transfer"]}
     print("\nAn epoch, the first left out; ours of the frozen backbone without filling the cache, which is paid once.\n")

@@ -1,0 +1,102 @@
+"""What can be picked here and now: picture sets and networks, and why the others cannot. Knows no visitor and no race.
+
+Whether a host answers takes seconds where there is no network, so it is asked in the background and remembered.
+"""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+
+from demo import words
+from engine import backbone_names, find_backbone, find_task, reachable, stages, task_names, task_source, weights_are_here
+
+
+class Offer:
+    """The picture sets and networks, with what is known of each."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+        self._busy = threading.Lock()
+
+    def refresh(self) -> None:
+        """Ask every host that something would come from; takes seconds without a network."""
+        if not self._busy.acquire(blocking=False):
+            return
+        try:
+            urls = {self._backbone_url(name) for name in backbone_names()} | {task_source(name)[0] for name in task_names()}
+            self._reasons |= {url: reachable(url) for url in sorted(urls - {""})}
+        finally:
+            self._busy.release()
+
+    def tasks(self, own: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+        """(what stands in the list, name) of every set that can be raced on here; `own` are this visitor's."""
+        offered = []
+        for name in task_names():
+            task = find_task(name)
+            if task.is_own and name not in own:
+                continue
+            if self._task_reason(name) is None:
+                title = words.YOURS.format(title=task.title) if task.is_own else task.title
+                offered.append((f"{title} · {len(task.classes)} classes", name))
+        return offered
+
+    def backbones(self) -> list[tuple[str, str]]:
+        """(what stands in the list, name) of every network that can be raced with here."""
+        offered = []
+        for name in backbone_names():
+            backbone = find_backbone(name)
+            if self._backbone_reason(name) is None:
+                title = words.YOURS.format(title=backbone.title) if backbone.is_own else backbone.title
+                offered.append((f"{title} · {backbone.px} px", name))
+        return offered
+
+    def table(self) -> str:
+        """Everything there is, as markup; what is not to be had is greyed, with the reason."""
+        return (
+            f"<details class='hs-offer'><summary>{escape(words.EVERYTHING)}</summary><div>"
+            f"{_table(words.TASK_COLUMNS, [self._task_row(n) for n in task_names() if not find_task(n).is_own])}"
+            f"{_table(words.BACKBONE_COLUMNS, [self._backbone_row(name) for name in backbone_names()])}</div></details>"
+        )
+
+    def _task_row(self, name: str) -> tuple[bool, list[str]]:
+        task, reason = find_task(name), self._task_reason(name)
+        state = words.HERE if task.is_here else words.to_fetch(task.size)
+        held = f"{task.heldout:,}"
+        facts = [f"{task.title}: {task.about}", str(len(task.classes)), f"{task.training:,}", held, task.licence]
+        return reason is None, [*facts, task.overlap or words.NONE_KNOWN, state if reason is None else reason]
+
+    def _backbone_row(self, name: str) -> tuple[bool, list[str]]:
+        backbone, reason = find_backbone(name), self._backbone_reason(name)
+        state = words.HERE if weights_are_here(backbone) else words.to_fetch(backbone.size)
+        count = sum(stage.parameters for stage in stages(name, 10))
+        facts = [backbone.title, f"{backbone.px} px", f"{count / 1e6:.1f} M", backbone.pretraining]
+        return reason is None, [*facts, state if reason is None else reason]
+
+    def _task_reason(self, name: str) -> str | None:
+        """Why this set cannot be had; None where it is here or can be fetched."""
+        url, missing = task_source(name)
+        if missing:
+            return words.NEEDS.format(package=missing)
+        return None if find_task(name).is_here else self._reason(url)
+
+    def _backbone_reason(self, name: str) -> str | None:
+        return None if weights_are_here(find_backbone(name)) else self._reason(self._backbone_url(name))
+
+    def _reason(self, url: str) -> str | None:
+        if url not in self._reasons:
+            return words.LOOKING
+        return words.AWAY.format(reason=self._reasons[url]) if self._reasons[url] else None
+
+    @staticmethod
+    def _backbone_url(name: str) -> str:
+        return getattr(find_backbone(name).weights, "url", "")
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[bool, list[str]]]) -> str:
+    head = "".join(f"<th scope='col'>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr{'' if is_here else ' class=hs-away'}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+        for is_here, cells in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,200 @@
+"""Every architecture's stages are torchvision's own network, learn and freeze one by one, and fit its published weights."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from engine import freezing
+from engine.zoo import ARCHITECTURES
+
+CLASSES = 7
+QUICK = ("resnet10", "mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x1_0")  # these also run with real numbers
+every = pytest.mark.parametrize("name", ARCHITECTURES)
+every_with_numbers = pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES]
+)
+
+
+def untouched(name: str) -> nn.Module:
+    """torchvision's model as its published weights need it: 1,000 classes, and for Inception a second head."""
+    if name == "resnet10":
+        return ResNet(BasicBlock, [1, 1, 1, 1])
+    quick = {"init_weights": False, "transform_input": True} if name == "inception_v3" else {}
+    return models.get_model(name, weights=None, **quick)
+
+
+def varied(model: nn.Module) -> nn.Module:
+    """The model with noise on all that began as a constant, BatchNorm's statistics too, so that no branch is silent."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.min() == parameter.max():
+                parameter += 0.3 * torch.randn_like(parameter)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    return model
+
+
+def fresh(name: str) -> tuple[nn.Sequential, Tensor]:
+    """An architecture's stages with a new head, and small random pictures.
+
+    Three pictures: BatchNorm over two values, in maps of one pixel, passes next to no gradient. One where the side is
+    fixed: that has no BatchNorm, and 224 px take seconds.
+    """
+    torch.manual_seed(0)
+    kind = ARCHITECTURES[name]
+    pictures = 1 if kind.is_fixed else 3
+    return nn.Sequential(kind.cut(kind.build(CLASSES))), torch.randn(pictures, 3, kind.smallest, kind.smallest)
+
+
+def glimpse(stage: nn.Module) -> Tensor:
+    """The first hundred numbers of each of its parameters: enough to see a stage move."""
+    return torch.cat([parameter.detach().flatten()[:100] for parameter in stage.parameters()])
+
+
+@cache
+def on_paper(name: str, is_published: bool = False) -> tuple[nn.Module, nn.Sequential]:
+    """torchvision's model and its stages, all shapes and no numbers."""
+    with torch.device("meta"):
+        model = untouched(name) if is_published else ARCHITECTURES[name].build(CLASSES)
+    return model.eval(), nn.Sequential(ARCHITECTURES[name].cut(model)).eval()
+
+
+def shapes(name: str, px: int) -> list[tuple[int, ...]]:
+    """What every stage gives for one picture of that side."""
+    x, found = torch.empty(1, 3, px, px, device="meta"), []
+    with torch.no_grad():
+        for stage in on_paper(name)[1]:
+            x = stage(x)
+            found.append(tuple(x.shape[1:]))
+    return found
+
+
+@every_with_numbers
+@pytest.mark.parametrize("is_published", [True, False], ids=["published", "new-head"])
+def test_the_stages_answer_what_torchvisions_model_answers(name: str, is_published: bool) -> None:
+    torch.manual_seed(0)
+    kind = ARCHITECTURES[name]
+    model = varied((untouched(name) if is_published else kind.build(CLASSES)).double()).eval()
+    x = torch.randn(2, 3, kind.smallest, kind.smallest, dtype=torch.float64)
+    with torch.no_grad():
+        wanted = model(x)
+        assert torch.equal(nn.Sequential(kind.cut(model))(x), wanted)
+    assert not torch.equal(wanted[0], wanted[1])
+
+
+@every
+@pytest.mark.parametrize("is_published", [True, False], ids=["published", "new-head"])
+def test_the_stages_hold_the_models_own_tensors_and_the_head_those_that_are_named(name: str, is_published: bool) -> None:
+    model, staged = on_paper(name, is_published)
+    head = [key for key in ARCHITECTURES[name].head if not key.startswith("AuxLogits.")]
+    owned = {key: id(tensor) for key, tensor in model.state_dict(keep_vars=True).items()}
+    ends, body = ({id(tensor) for tensor in part.state_dict(keep_vars=True).values()} for part in (staged[-1], staged[:-1]))
+    assert ends == {owned[key] for key in head}
+    assert body == {tensor for key, tensor in owned.items() if key not in ARCHITECTURES[name].head}
+
+
+@every
+def test_published_weights_fit_all_but_the_head(name: str) -> None:
+    published, ours = (
+        {key: value.shape for key, value in on_paper(name, is_published)[0].state_dict().items()}
+        for is_published in (True, False)
+    )
+    head = ARCHITECTURES[name].head
+    assert set(head) <= set(published)
+    assert {k: v for k, v in published.items() if k not in head} == {k: v for k, v in ours.items() if k not in head}
+
+
+@every
+def test_a_new_head_ends_in_a_linear_layer_of_so_many_classes(name: str) -> None:
+    linear = on_paper(name)[0].get_submodule(ARCHITECTURES[name].head[0].removesuffix(".weight"))
+    assert isinstance(linear, nn.Linear)
+    assert linear.out_features == CLASSES
+
+
+@every
+def test_there_are_five_to_eight_stages_and_a_lone_head_is_fed_one_row_for_a_picture(name: str) -> None:
+    stages = [stage for stage, _ in on_paper(name)[1].named_children()]
+    found = shapes(name, ARCHITECTURES[name].px)
+    assert 5 <= len(stages) <= 8
+    assert stages[-1] == "head"
+    assert len(found[-2]) == 1
+    assert found[-1] == (CLASSES,)
+
+
+@every
+def test_the_side_is_the_one_torchvision_states(name: str) -> None:
+    kind = ARCHITECTURES[name]
+    if name == "resnet10":
+        assert kind.px == 64  # ours, not torchvision's
+        return
+    weights = models.get_model_weights(name)["IMAGENET1K_V1"]
+    assert [kind.px] == weights.transforms().crop_size
+    assert kind.name == name
+
+
+@every
+def test_the_smallest_side_is_taken_and_a_fixed_one_alone(name: str) -> None:
+    kind = ARCHITECTURES[name]
+    assert shapes(name, kind.smallest)[-1] == (CLASSES,)
+    assert kind.is_fixed == (kind.smallest == kind.px)
+    if kind.is_fixed or name == "inception_v3":
+        with pytest.raises((RuntimeError, AssertionError)):
+            shapes(name, kind.smallest - 1)
+
+
+@every_with_numbers
+def test_no_stage_writes_on_what_it_is_fed(name: str) -> None:
+    staged, x = fresh(name)
+    staged.train()
+    with torch.no_grad():
+        for stage in staged:
+            before = x.clone()
+            answer = stage(x)
+            assert torch.equal(x, before)
+            x = answer
+
+
+@every_with_numbers
+def test_channels_last_in_bf16_gives_finite_gradients(name: str) -> None:
+    staged, x = fresh(name)
+    staged.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = nn.functional.cross_entropy(staged(x.contiguous(memory_format=torch.channels_last)), torch.arange(len(x)))
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in staged.parameters())
+
+
+@pytest.mark.slow
+@every
+def test_whatever_is_frozen_stays_and_every_stage_above_it_moves(name: str) -> None:
+    staged, x = fresh(name)
+    born = {key: value.clone() for key, value in staged.state_dict().items()}
+    for learning_stages in range(1, len(staged) + 1):  # from the head down: what is frozen now was never trained
+        frozen, learning = freezing.split(staged, learning_stages)
+        freezing.freeze(frozen)
+        freezing.learn(learning, pretrained=False)
+        moving = [glimpse(stage) for stage in learning]
+        with torch.no_grad():
+            features = frozen(x)
+        optimizer = torch.optim.SGD(learning.parameters(), lr=0.01)
+        for _ in range(2):  # one moves no more than the head where a head begins at zero
+            loss = nn.functional.cross_entropy(learning(features), torch.arange(len(x)))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert loss.isfinite()
+        assert all(torch.equal(value, born[key]) for key, value in frozen.state_dict().items())
+        assert not any(torch.equal(glimpse(stage), before) for stage, before in zip(learning, moving, strict=True))
+
+
+def test_a_fresh_resnet_begins_with_silent_residuals() -> None:
+    model = ARCHITECTURES["resnet18"].build(CLASSES)
+    assert all(not block.bn2.weight.any() for block in model.modules() if isinstance(block, BasicBlock))
