@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import threading
+from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
 
@@ -12,11 +14,12 @@ from demo import look, page, stream
 from demo.hub import GRACE, Hub
 from demo.offer import Offer
 from demo.shelf import Shelf
-from engine import HeadStartError, Plan, load_embedded
+from engine import HeadStartError, Plan, add_backbone_text, add_task, finish, load_embedded, survey
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0, or 1 after one sentence on what is wrong."""
+    asked = _parser().parse_args(arguments)
     try:
         grace = float(os.environ.get("HEADSTART_GRACE", GRACE))
     except ValueError:
@@ -26,6 +29,11 @@ def main() -> int:
         return 1
     hub, offer, shelf = Hub(grace), Offer(), Shelf()
     try:
+        for path in asked.pictures:
+            print(f"Looking through {path} …")
+            add_task(path.name, finish(survey(path, path.stem)))
+        for text in asked.weights:
+            add_backbone_text(text)
         blocks = page.build(hub, offer, shelf)
     except HeadStartError as error:
         print(f"Head Start cannot start: {error}", file=sys.stderr)
@@ -53,6 +61,19 @@ def main() -> int:
         hub.close()
         shelf.close()
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Serves the page; GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say where.")
+    parser.add_argument("--pictures", type=Path, nargs="+", default=[], metavar="PATH", help="sets for everybody")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE:PX:NORMALISATION",
+        help="checkpoints of your own for everybody",
+    )
+    return parser
 
 
 def warm_up(hub: Hub, offer: Offer) -> None:

@@ -34,10 +34,10 @@ class Offer:
         offered = []
         for name in task_names():
             task = find_task(name)
-            if task.is_own and name not in own:
+            if task.is_private and name not in own:
                 continue
             if self._task_reason(name) is None:
-                title = words.YOURS.format(title=task.title) if task.is_own else task.title
+                title = words.YOURS.format(title=task.title) if task.is_private else task.title
                 offered.append((f"{title} · {len(task.classes)} classes", name))
         return offered
 
@@ -55,7 +55,7 @@ class Offer:
         """Everything there is, as markup; what is not to be had is greyed, with the reason."""
         return (
             f"<details class='hs-offer'><summary>{escape(words.EVERYTHING)}</summary><div>"
-            f"{_table(words.TASK_COLUMNS, [self._task_row(n) for n in task_names() if not find_task(n).is_own])}"
+            f"{_table(words.TASK_COLUMNS, [self._task_row(n) for n in task_names() if not find_task(n).is_private])}"
             f"{_table(words.BACKBONE_COLUMNS, [self._backbone_row(name) for name in backbone_names()])}</div></details>"
         )
 

@@ -12,9 +12,10 @@ import gradio as gr
 from demo import words
 from demo.offer import Offer
 from demo.shelf import CLASSES, EACH, Shelf
-from engine import HeadStartError, Progressed, find_task
+from engine import HeadStartError, Progressed, find_task, hub_is_installed
 
 LEAST = 5  # pictures of a class
+HUB_EXAMPLES = 50  # training pictures a class that are fetched of a set of the Hub
 ASK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -32,6 +33,11 @@ def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) 
         with gr.Row():
             finish = gr.Button(words.FINISH, variant="primary", size="sm", elem_id="hs-finish")
             empty = gr.Button(words.EMPTY, size="sm")
+    opened = None
+    if hub_is_installed():
+        with gr.Tab(words.HUB):
+            hub_name = gr.Textbox(label=words.HUB, placeholder=words.HUB_HINT, max_length=200, elem_id="hs-hub")
+            opened = gr.Button(words.HUB_OPEN, size="sm")
     status = gr.HTML("", apply_default_css=False, elem_id="hs-own")
 
     def take_zip(state: dict[str, str], path: str | None) -> Iterator[tuple[Any, ...]]:
@@ -74,6 +80,12 @@ def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) 
         except HeadStartError as error:
             yield _alert(str(error)), gr.skip()
 
+    def open_hub(state: dict[str, str], name: str) -> Iterator[tuple[Any, ...]]:
+        """Fetch a set of the Hugging Face Hub."""
+        yield from _follow(shelf.add_hub(state["visitor"], name.strip(), HUB_EXAMPLES), state)
+
+    if opened:
+        opened.click(open_hub, [kept, hub_name], [status, task], **ASK)
     zipped.upload(take_zip, [kept, zipped], [status, task], **ASK)
     files.upload(put, [kept, kind, files], [status, files], **ASK)
     camera.input(put, [kept, kind, camera], [status, camera], **ASK)

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine import Album, DataError, Progressed, add_task, from_groups, remove_task, survey
+from engine import Album, DataError, Progressed, add_task, from_groups, open_set, remove_task, survey
 
 SETS, EACH = 12, 3  # sets kept in all, and of one visitor
 CLASSES, PICTURES, BYTES = 12, 300, 10_000_000  # of a set put together on the page: classes, pictures each, bytes a picture
@@ -71,8 +71,12 @@ class Shelf:
             raise
         return self._keep(name, owner, album, folder)
 
-    def add_album(self, owner: str, album: Album) -> str:
-        """Make an album that holds its pictures in memory a task; returns its name."""
+    def add_hub(self, owner: str, name: str, examples: int) -> Generator[Progressed, None, str]:
+        """Fetch so many pictures a class of a Hugging Face set, "owner/set@hub", and make them a task; returns its name.
+
+        Raises PlanError, DataError or UnavailableError where it cannot be had.
+        """
+        album = yield from open_set(name, examples)
         return self._keep(_new_name(), owner, album, None)
 
     def draft(self, owner: str) -> Draft:
@@ -108,7 +112,7 @@ class Shelf:
         return self._keep(_new_name(), owner, album, None)
 
     def _keep(self, name: str, owner: str, album: Album, folder: Path | None) -> str:
-        add_task(name, album)
+        add_task(name, album, is_private=True)
         with self._lock:
             self._sets[name] = _Set(owner, folder)
             mine = [other for other, found in self._sets.items() if found.owner == owner]

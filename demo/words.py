@@ -292,8 +292,8 @@ def about(backbone: Backbone, task: Task) -> str:
 **The pretrained racer** is a {backbone.description}; its head is new. **The racer from scratch** is the same \
 architecture with random weights. Both draw from the same {task.training} × {len(task.classes)} pictures \
 ({escape(task.title)}: {task.about[0].lower()}{task.about[1:]}; licence: {task.licence}), in the same order, \
-mirrored alike, and with the same random crops. While stages are frozen, their racer sees whole pictures instead of crops, as they are or mirrored: \
-so much can be computed once and kept.
+mirrored alike, and with the same random crops. While stages are frozen, their racer sees whole pictures instead of \
+crops, as they are or mirrored: so much can be computed once and kept.
 
 - **Held-out accuracy** is counted on {task.heldout:,} pictures that neither racer trains on: \
 named right, of all. The band is the 95 % Wilson interval. The thin line between the points is a rolling estimate.

@@ -3,6 +3,7 @@
 from engine.album import Album, from_groups, survey
 from engine.backbones import Backbone, Stage, stages
 from engine.backbones import add as add_backbone
+from engine.backbones import add_text as add_backbone_text
 from engine.backbones import find as find_backbone
 from engine.backbones import is_here as weights_are_here
 from engine.backbones import names as backbone_names
@@ -20,10 +21,13 @@ from engine.events import (
     RaceFinished,
     RaceStarted,
     Stepped,
+    finish,
     from_row,
     to_row,
 )
 from engine.fetch import home, reachable
+from engine.huggingface import is_installed as hub_is_installed
+from engine.huggingface import open_set
 from engine.metrics import wilson
 from engine.plan import EXTRAS, LANES, RANGES, RIVALS, Lane, Plan, Range
 from engine.race import Race, check, run_race, side, strip
@@ -70,15 +74,19 @@ __all__ = [
     "UnavailableError",
     "Verdict",
     "add_backbone",
+    "add_backbone_text",
     "add_task",
     "backbone_names",
     "check",
     "find_backbone",
     "find_task",
+    "finish",
     "from_groups",
     "from_row",
     "home",
+    "hub_is_installed",
     "load_embedded",
+    "open_set",
     "reachable",
     "record",
     "remove_task",

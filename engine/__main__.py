@@ -8,7 +8,7 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -144,23 +144,32 @@ def read_plan(parsed: argparse.Namespace) -> Plan:
         architecture = str(settings.get("backbone", Plan().backbone))
         settings["backbone"] = engine.add_backbone(parsed.weights, architecture, 0, parsed.weights_normalisation)
     if "task" in settings:
-        settings["task"] = _find_pictures(str(settings["task"]))
+        settings["task"] = _find_pictures(str(settings["task"]), settings)
     if parsed.learn is not None:
         settings["learning_stages"] = _learning_stages(parsed.learn, str(settings.get("backbone", Plan().backbone)))
     return Plan.from_mapping(settings)
 
 
-def _find_pictures(text: str) -> str:
-    """The task of this name; a path that is there is looked through and becomes a task of its file's name."""
+def _find_pictures(text: str, settings: Mapping[str, object]) -> str:
+    """The task of this name; a path that is there is looked through and becomes a task of its file's name.
+
+    Of a set of the Hub, "owner/set@hub", as many pictures are fetched as the settings ask for.
+    """
     path = Path(text)
+    if text.endswith("@hub"):
+        examples = settings.get("examples", Plan().examples)
+        return _keep(text, _finish(engine.open_set(text, examples if isinstance(examples, int) else Plan().examples)))
     if text in engine.task_names() or not (path.exists() or path.suffix == ".zip" or "/" in text):
         return text
     if not path.exists():
         raise UnavailableError(f"{path} does not exist: give a folder or a zip with one folder for each class")
-    album = _finish(engine.survey(path, path.stem))
+    return _keep(path.name, _finish(engine.survey(path, path.stem)))
+
+
+def _keep(name: str, album: Album) -> str:
     for note in album.notes:
         print(note, file=sys.stderr)
-    return engine.add_task(path.name, album)
+    return engine.add_task(name, album)
 
 
 def _finish(work: Generator[Progressed, None, Album]) -> Album:

@@ -47,7 +47,7 @@ def survey(path: Path, title: str, seed: int = 0) -> Generator[Progressed, None,
     """
     listing = list_folder(path, title) if path.is_dir() else list_zip(path, title)
     files, left_out, notes = lay_out(listing)
-    return (yield from _look_through(title, files, left_out, notes, seed))
+    return (yield from look_through(title, files, left_out, notes, seed))
 
 
 def from_groups(
@@ -64,12 +64,16 @@ def from_groups(
             files[unique] = Member(unique, kind, "", partial(pictures.read, data))
     bare = [f"{quoted(raw)} was left out: it has no pictures" for raw, members in groups.items() if not members]
     notes = [some(bare)] if bare else []
-    return (yield from _look_through(title, list(files.values()), {}, notes, seed))
+    return (yield from look_through(title, list(files.values()), {}, notes, seed))
 
 
-def _look_through(
+def look_through(
     title: str, files: list[Member], left_out: dict[str, str], notes: list[str], seed: int
 ) -> Generator[Progressed, None, Album]:
+    """Look through `files` once each, leave out what is bad, split the rest; `left_out` names what was bad before.
+
+    Raises DataError where fewer than two classes have enough pictures.
+    """
     chosen = sorted(_fair_choice(files, seed), key=lambda file: file.name)
     if len(chosen) < len(files):
         notes.append(f"{len(chosen):,} of {len(files):,} pictures were looked at: as many of each class, chosen at random")
@@ -97,12 +101,12 @@ def _look_through(
         notes.append(some([f"{quoted(kind)} was left out: it has {what}" for kind, what in missing.items() if what]))
     if len(enough) < 2:
         who = f"only {quoted(next(iter(enough)))} has" if enough else "no class has"
-        needs = f"a race needs two folders with at least {FEWEST} in each"
+        needs = f"a race needs two classes with at least {FEWEST} in each"
         raise DataError(". ".join([f"{title}: {who} enough pictures; {needs}", *notes]))
 
     if has_split:
         held = {one.file.name for ones in enough.values() for one in ones if one.file.split == "heldout"}
-        notes.append(f"held out: {len(held):,} of {sum(map(len, enough.values())):,}, as its folders say")
+        notes.append(f"held out: {len(held):,} of {sum(map(len, enough.values())):,}, as the set itself says")
     else:
         held = _draw_heldout(enough, seed, notes)
     training, heldout = (

@@ -153,6 +153,15 @@ def add(path: Path, architecture: str, px: int = 0, normalisation: str = "imagen
     return backbone.name
 
 
+def add_text(text: str) -> str:
+    """`add` for what is written as ARCHITECTURE=FILE[:PX[:NORMALISATION]]. Raises as `add` does."""
+    architecture, _, rest = text.partition("=")
+    file, *more = rest.split(":")
+    if not file or len(more) > 2 or (more and not more[0].isdigit()):
+        raise PlanError(f"weights is {text!r}; write ARCHITECTURE=FILE, =FILE:PX or =FILE:PX:NORMALISATION")
+    return add(Path(file), architecture, int(more[0]) if more else 0, more[1] if len(more) > 1 else "imagenet")
+
+
 def remove(name: str) -> None:
     """Forget a checkpoint that was added."""
     _own.pop(name, None)

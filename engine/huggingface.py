@@ -129,7 +129,7 @@ def open_set(
         for picture, data in group
     ]
     notes = _shortfall(learned, examples, any(asked.values()))
-    return (yield from album._look_through(name, members, left_out, notes, seed))
+    return (yield from album.look_through(name, members, left_out, notes, seed))
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Task:
     notes: tuple[str, ...] = ()  # what was left out, how it was split
     is_open: bool = True
     is_own: bool = False
+    is_private: bool = False  # one visitor's, not to be offered to others
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class _Own:
     album: Album
     licence: str
     about: str
+    is_private: bool
 
 
 _own: dict[str, _Own] = {}
@@ -92,7 +94,10 @@ def find(name: str) -> Task:
         return _tabletop()
     if name in _own:
         own = _own[name]
-        return _describe(Task(name, own.album.title, (), 0, 0, 0, own.licence, own.about, is_own=True), own.album)
+        return _describe(
+            Task(name, own.album.title, (), 0, 0, 0, own.licence, own.about, is_own=True, is_private=own.is_private),
+            own.album,
+        )
     if name not in catalogue.KNOWN:
         raise PlanError(f"task is {name!r}; there is tabletop, {', '.join(catalogue.KNOWN)}")
     known = catalogue.KNOWN[name]
@@ -149,15 +154,19 @@ def source(name: str) -> tuple[str, str]:
     return known.addresses[0].url, missing
 
 
-def add(name: str, album: Album, licence: str = "your own", about: str = "Your own pictures") -> str:
+def add(
+    name: str, album: Album, licence: str = "your own", about: str = "Your own pictures", is_private: bool = False
+) -> str:
     """Make a set of pictures a task under this name, in place of an earlier one of the name. Returns the name.
+
+    A private one is for those who know its name; it is not to be offered to everybody.
 
     Raises PlanError where the name is one of the catalogue's.
     """
     if name == "tabletop" or name in catalogue.KNOWN:
         raise PlanError(f"{name!r} is a task that comes with Head Start; give your pictures another name")
     remove(name)
-    _own[name] = _Own(album, licence, about)
+    _own[name] = _Own(album, licence, about, is_private)
     return name
 
 

@@ -81,7 +81,7 @@ def test_of_many_small_classes_five_are_named(tmp_path: Path) -> None:
 
 
 def test_one_class_is_no_race(tmp_path: Path) -> None:
-    needs = "enough pictures; a race needs two folders with at least 5 in each"
+    needs = "enough pictures; a race needs two classes with at least 5 in each"
     assert refusal(zipped(tmp_path, folder("cats", range(8)))) == f"set.zip: only 'cats' has {needs}"
     assert refusal(zipped(tmp_path, {**folder("cats", range(8)), **folder("dogs", range(20, 22))})) == (
         f"set.zip: only 'cats' has {needs}. 'dogs' was left out: it has 2 good pictures, and needs 5"

@@ -73,10 +73,10 @@ def test_a_network_that_is_no_longer_here_keeps_its_row() -> None:
 
 def test_numbers_of_pictures_that_a_set_lacks_are_skipped(guests: None, tmp_path: Path) -> None:
     name = tasks.add("set.zip", look(zipped(tmp_path, TWO)))  # its smaller class has 6 to learn from
-    planned = list(transfer.plans([name, "tabletop"], [("resnet10", 0), ("resnet18", 96)], seeds=2, epochs=7))
-    assert [(p.task, p.backbone, p.px, p.examples, p.seed) for p in planned] == [
-        (task, network, px, examples, seed)
-        for network, px in (("resnet10", 0), ("resnet18", 96))
+    planned = list(transfer.plans([name, "tabletop"], ["resnet10", "resnet18"], seeds=2, epochs=7))
+    assert [(p.task, p.backbone, p.examples, p.seed) for p in planned] == [
+        (task, network, examples, seed)
+        for network in ("resnet10", "resnet18")
         for task, counts in ((name, [5]), ("tabletop", [5, 20, 50]))
         for examples in counts
         for seed in (0, 1)
@@ -86,11 +86,13 @@ def test_numbers_of_pictures_that_a_set_lacks_are_skipped(guests: None, tmp_path
 
 def test_a_checkpoint_is_named_with_its_side_and_normalisation(guests: None, tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
-    assert transfer._network(f"squeezenet1_1={path}:48:symmetric") == ("squeezenet1_1+mine", 48)
-    assert backbones.find("squeezenet1_1+mine").mean == (0.5, 0.5, 0.5)
-    assert transfer._network(f"squeezenet1_1={path}") == ("squeezenet1_1+mine", 0)
-    with pytest.raises(PlanError, match="write ARCHITECTURE=FILE:PX:NORMALISATION"):
-        transfer._network(f"squeezenet1_1={path}:large")
+    assert backbones.add_text(f"squeezenet1_1={path}:48:symmetric") == "squeezenet1_1+mine"
+    found = backbones.find("squeezenet1_1+mine")
+    assert (found.px, found.mean) == (48, (0.5, 0.5, 0.5))
+    backbones.add_text(f"squeezenet1_1={path}")
+    assert backbones.find("squeezenet1_1+mine").px == 224
+    with pytest.raises(PlanError, match="write ARCHITECTURE=FILE"):
+        backbones.add_text(f"squeezenet1_1={path}:large")
 
 
 def test_what_was_measured_is_not_measured_again(

@@ -134,8 +134,7 @@ def test_a_cache_filled_chunk_by_chunk_holds_every_picture(drawn: Drawn, px: int
     assert torch.equal(inputs.views[0], wanted)
 
 
-@pytest.mark.parametrize(("learning_stages", "numbers"), [(1, 512), (2, 256 * 2 * 2), (5, 64 * 8 * 8)])
-@pytest.mark.parametrize("augmented", [True, False])
+@pytest.mark.parametrize(("learning_stages", "numbers", "augmented"), [(1, 512, True), (3, 128 * 4 * 4, False)])
 def test_the_memory_of_a_cache_is_known_before_it_is_filled(
     drawn: Drawn, learning_stages: int, numbers: int, augmented: bool
 ) -> None:

@@ -23,7 +23,7 @@ def test_of_validation_and_test_the_test_is_held_out(tmp_path: Path) -> None:
         }
     found = look_at(tmp_path, files)
     assert shown(found.heldout[0]) == pixels(folder("a", range(200, 205)))
-    assert found.notes == ("the folder 'val' was left out, with 10 files", "held out: 10 of 20, as its folders say")
+    assert found.notes == ("the folder 'val' was left out, with 10 files", "held out: 10 of 20, as the set itself says")
 
 
 @pytest.mark.parametrize("names", [("train", "test"), ("Training", "VAL"), ("TRAIN", "validation"), ("train", "Eval")])
@@ -33,7 +33,7 @@ def test_a_split_that_is_there_is_kept(names: tuple[str, str], tmp_path: Path) -
     found = look_at(tmp_path, {**sets, **folder(f"{test}/a", range(20, 22)), **folder(f"{test}/b", range(30, 33))})
     assert shown(found.training[0]) == pixels(folder("a", range(6)))
     assert shown(found.heldout[1]) == pixels(folder("b", range(30, 33)))
-    assert found.notes == ("held out: 5 of 16, as its folders say",)
+    assert found.notes == ("held out: 5 of 16, as the set itself says",)
 
 
 def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_archive_in_the_archive_is_left_out(tmp_path: Path) -> None:
         "1 of 21 pictures was left out: cats/more.zip is an archive; unpack it first"
     )
     assert refusal(zipped(tmp_path, {"inner.ZIP": inner})) == (
-        "set.zip: no class has enough pictures; a race needs two folders with at least 5 in each. "
+        "set.zip: no class has enough pictures; a race needs two classes with at least 5 in each. "
         "1 of 1 picture was left out: inner.ZIP is an archive; unpack it first"
     )
 

@@ -110,7 +110,7 @@ def started(out: str) -> RaceStarted:
     return event
 
 
-@pytest.mark.parametrize("make", [zipped, unpacked])
+@pytest.mark.parametrize("make", [zipped, pytest.param(unpacked, marks=pytest.mark.slow)])
 def test_a_race_on_ones_own_pictures(
     tiny: Path,
     guests: None,
@@ -162,7 +162,7 @@ def test_weights_that_do_not_fit_are_one_sentence(
 
 
 def test_extra_lanes_have_a_row_each(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["race", *QUICK, "--learn", "top2", "--extra-lanes", "frozen,random"]) == 0
+    assert main(["race", *QUICK, "--epochs", "1", "--learn", "top1", "--extra-lanes", "frozen,random"]) == 0
     rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
     assert rows[-4:] == ["from scratch", "pretrained", "random, frozen", "pretrained, frozen"]
 

@@ -39,7 +39,7 @@ def test_what_a_host_would_give_is_offered(tiny: Path, monkeypatch: pytest.Monke
 
 def test_only_the_visitor_sees_her_own_pictures(tiny: Path) -> None:
     album = Album("<b>unicorns</b>", ("a", "b"), ((partial(texture, 1),) * 5,) * 2, ((partial(texture, 2),) * 2,) * 2, ())
-    add_task("own-secret", album)
+    add_task("own-secret", album, is_private=True)
     try:
         offer = Offer()
         assert "own-secret" not in [name for _, name in offer.tasks()]

@@ -34,18 +34,19 @@ def test_two_racers_together_equal_each_alone_bit_for_bit(tiny: Path) -> None:
         assert len(curve(alone, lane.name)) > 8
 
 
-def test_five_racers_together_equal_each_alone_bit_for_bit(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_extra_racers_among_five_equal_each_alone_bit_for_bit(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "cores", lambda: 2)  # a thread each, however many run: more would add in another order
-    plan = replace(SHORT, epochs=2, extra_lanes=("random", "frozen", "all"))
+    plan = replace(SHORT, epochs=1, batch_size=4, learning_stages=2, extra_lanes=("random", "frozen", "top"))
     together = list(run_race(plan))
     learning = {e.lane: e.learning / e.parameters for e in together if isinstance(e, Prepared)}
-    assert learning["scratch"] == learning["all"] == 1
-    assert learning["random"] == learning["frozen"] < 0.01 < learning["transfer"] < 1
+    assert (
+        learning["random"] == learning["frozen"] < 0.01 < learning["transfer"] < learning["top"] < learning["scratch"] == 1
+    )
     curves = [curve(together, lane.name) for lane in plan.lanes()]
     assert all(a != b for k, a in enumerate(curves) for b in curves[:k])
-    for lane, mine in zip(plan.lanes(), curves, strict=True):
+    for lane, mine in list(zip(plan.lanes(), curves, strict=True))[2:]:
         assert mine == curve(list(run_race(plan, lanes=(lane,))), lane.name)
-        assert len(mine) >= 6
+        assert len(mine) >= 5
 
 
 @pytest.mark.parametrize(
@@ -60,12 +61,6 @@ def test_two_racers_with_dropout_together_equal_each_alone_bit_for_bit(
     for lane in plan.lanes():
         torch.manual_seed(len(lane.name))  # torch's own generator decides nothing
         assert curve(together, lane.name) == curve(list(run_race(plan, lanes=(lane,))), lane.name)
-
-
-def test_a_race_with_dropout_has_one_curve_for_a_seed(tiny: Path, guests: None, tmp_path: Path) -> None:
-    plan = replace(SHORT, backbone=backbones.add(checkpoint(tmp_path), "squeezenet1_1", px=32), epochs=2)
-    curves = [curve(list(run_race(replace(plan, seed=seed))), "transfer") for seed in (0, 0, 1)]
-    assert curves[0] == curves[1] != curves[2]
 
 
 def test_the_frozen_racer_is_the_pretrained_one_whose_head_learns_alone(tiny: Path) -> None:

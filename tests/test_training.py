@@ -9,12 +9,12 @@ import pytest
 import torch
 from conftest import CPU, HELDOUT, Clock, checkpoint
 
-from engine import Plan, backbones, chance, freezing, optimizers
+from engine import Plan, backbones, chance, freezing, optimizers, zoo
 from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
 from engine.metrics import wilson
 from engine.plan import Lane
 from engine.tasks import Drawn
-from engine.training import EVALUATION_SHARE, FEATURES, train
+from engine.training import EVALUATION_SHARE, FEATURES, phases, train
 
 SHORT = Plan(examples=4, epochs=3, batch_size=5, learning_stages=1)
 SCRATCH, TRANSFER = SHORT.lanes()
@@ -170,9 +170,9 @@ def test_held_out_pictures_never_reach_the_loss(drawn: Drawn) -> None:
 
 @pytest.mark.parametrize("name", ["transfer", "frozen", "random", "all"])
 def test_a_new_head_answers_all_alike_before_its_first_step(drawn: Drawn, name: str) -> None:
-    plan = replace(SHORT, learning_stages=3, epochs=1, extra_lanes=("random", "frozen", "all"))
+    plan = replace(SHORT, learning_stages=3, extra_lanes=("random", "frozen", "all"))
     lane = next(lane for lane in plan.lanes() if lane.name == name)
-    first = of(run(lane, plan, drawn), Evaluated)[0]
+    first = next(e for e in train(lane, plan, drawn, CPU, Clock(0.001)) if isinstance(e, Evaluated))
     assert (first.step, first.correct, first.total) == (0, HELDOUT, 3 * HELDOUT)  # all of one class
 
 
@@ -186,16 +186,17 @@ def test_the_rate_of_a_lone_head_goes_by_the_size_of_its_features(drawn: Drawn) 
     assert rates == pytest.approx([full * optimizers.schedule(k / 9) for k in range(9)], rel=1e-4)
 
 
-def test_other_rates_are_those_of_the_plan_or_of_the_network(drawn: Drawn) -> None:
-    kind = backbones.find("resnet10").architecture
-    for rate in (0.0, 1e-3):
-        plan = replace(SHORT, learning_stages=3, head_share=0.0, scratch_rate=rate, backbone_rate=rate, epochs=1)
-        for lane, own in zip(plan.lanes(), (kind.scratch_rate, kind.tuning_rate), strict=True):
-            steps = of(run(lane, plan, drawn), Stepped)
-            assert steps[2].rate == pytest.approx((rate or own) * optimizers.schedule(2 / 3))
+def test_other_rates_are_those_of_the_plan_or_of_the_network() -> None:
+    kind, plan = zoo.ARCHITECTURES["swin_t"], Plan(learning_stages=3, depth_factor=0.5)
+    scratch, transfer = plan.lanes()
+    assert phases(scratch, plan, kind, 6)[0].rates == (kind.scratch_rate,) * 6 == (5e-4,) * 6
+    assert phases(transfer, plan, kind, 6)[-1].rates == (5e-5, 1e-4, 1e-4)  # the head's is the highest below it
+    told = replace(plan, scratch_rate=0.02, backbone_rate=0.4)
+    assert phases(scratch, told, kind, 6)[0].rates == (0.02,) * 6
+    assert phases(transfer, told, kind, 6)[-1].rates == (0.2, 0.4, 0.4)
 
 
-@pytest.mark.parametrize("learning_stages", [1, 3])
+@pytest.mark.parametrize("learning_stages", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_features_that_do_not_fit_into_memory_are_computed_anew_with_the_same_result(
     drawn: Drawn, monkeypatch: pytest.MonkeyPatch, learning_stages: int
 ) -> None:

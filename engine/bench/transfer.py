@@ -17,7 +17,7 @@ import torch
 
 from engine import album, backbones, freezing, race, tasks
 from engine.device import Machine, this_machine
-from engine.errors import PlanError, UnavailableError
+from engine.errors import UnavailableError
 from engine.events import Finished, finish
 from engine.plan import Plan
 from engine.race import run_race
@@ -86,14 +86,14 @@ def logistic(plan: Plan, machine: Machine) -> int:
     return int((torch.from_numpy(fitted.predict(held.numpy())) == drawn.heldout_labels.cpu()).sum())
 
 
-def plans(names: Sequence[str], networks: Iterable[tuple[str, int]], seeds: int, epochs: int) -> Iterator[Plan]:
-    """Every set, network (with its input side), number of pictures that the set has, and seed."""
-    for network, px in networks:
+def plans(names: Sequence[str], networks: Iterable[str], seeds: int, epochs: int) -> Iterator[Plan]:
+    """Every set, network, number of pictures that the set has, and seed."""
+    for network in networks:
         for name in names:
             for examples in EXAMPLES:
                 for seed in range(seeds):
                     if examples <= tasks.find(name).training:
-                        yield Plan(task=name, backbone=network, px=px, examples=examples, seed=seed, epochs=epochs)
+                        yield Plan(task=name, backbone=network, examples=examples, seed=seed, epochs=epochs)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -122,7 +122,7 @@ def main(pictures: Sequence[Path], weights: Sequence[str], seeds: int, epochs: i
 
     weights: ARCHITECTURE=FILE, =FILE:px or =FILE:px:symmetric. Raises PlanError, DataError or UnavailableError.
     """
-    networks = [("resnet10", 0), *(_network(text) for text in weights)]
+    networks = ["resnet10", *map(backbones.add_text, weights)]
     names = [tasks.add(path.name, finish(album.survey(path, path.stem))) for path in pictures]
     rows = [Row(**json.loads(line)) for line in out.read_text().splitlines()] if out.exists() else []
     done = {(row.task, row.network, row.examples, row.seed) for row in rows}
@@ -136,13 +136,3 @@ def main(pictures: Sequence[Path], weights: Sequence[str], seeds: int, epochs: i
             print(f"{number}/{len(left)}  {row}", flush=True)
     print(table(rows))
     return 0
-
-
-def _network(text: str) -> tuple[str, int]:
-    architecture, _, rest = text.partition("=")
-    file, *more = rest.split(":")
-    try:
-        px = int(more[0]) if more else 0
-    except ValueError:
-        raise PlanError(f"weights is {text!r}; write ARCHITECTURE=FILE:PX:NORMALISATION") from None
-    return backbones.add(Path(file), architecture, px, more[1] if len(more) > 1 else "imagenet"), px
