@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import re
 import threading
-import zipfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -60,7 +59,7 @@ class Backbone:
     @property
     def description(self) -> str:
         """Exactly what runs: "ResNet-10, pretrained on 200 ImageNet classes at 64 px"."""
-        return f"{self.title}, pretrained on {self.pretraining}"
+        return f"{self.title}, {'with the weights in' if self.is_own else 'pretrained on'} {self.pretraining}"
 
 
 def _embedded() -> Backbone:
@@ -134,10 +133,12 @@ def add(path: Path, architecture: str, px: int = 0, normalisation: str = "imagen
     if normalisation not in NORMALISATIONS:
         raise PlanError(f"normalisation is {normalisation!r}; weights are made for {' or '.join(NORMALISATIONS)}")
     kind, (mean, std) = ARCHITECTURES[architecture], NORMALISATIONS[normalisation]
+    if px and (px < kind.smallest or (kind.is_fixed and px != kind.px)):
+        raise PlanError(f"px is {px}; {kind.title} needs {'' if kind.is_fixed else 'at least '}{kind.smallest}")
     backbone = Backbone(
         name=f"{architecture}+{path.stem}",
         title=kind.title,
-        pretraining=f"what {path.name} was trained on",
+        pretraining=path.name,
         px=px or kind.px,
         mean=mean,
         std=std,
@@ -255,12 +256,14 @@ def _read(backbone: Backbone) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise DataError(f"{path} holds pickled code; only tensors are read: save its state_dict(), or safetensors") from None
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} holds pickled code or is damaged; only tensors are read: save its state_dict(), or safetensors"
+        ) from None
+    except Exception as error:  # torch raises anything on a stranger's bytes
         raise _broken(backbone, error) from None
     for wrapper in ("state_dict", "model"):
         state = state[wrapper] if isinstance(state, dict) and isinstance(state.get(wrapper), dict) else state
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise DataError(f"{path} is not a state dict: a mapping of names to tensors was expected")
     return {_name(k): v.float() if v.is_floating_point() else v for k, v in state.items()}
 
@@ -285,7 +288,7 @@ def _path(backbone: Backbone) -> Path:
 def _broken(backbone: Backbone, error: Exception) -> UnavailableError:
     again = f"`{backbone.remake}` makes it" if backbone.remake else "name another file"
     if isinstance(backbone.weights, fetch.Address):
-        again = "delete it, and it is fetched again"
+        again = "delete it, and it is fetched again" if _file(backbone) else "a race fetches it"
     if _file(backbone) is None:
         return UnavailableError(f"{_path(backbone)} is missing; {again}")
     return UnavailableError(f"{_path(backbone)} cannot be read ({error}); {again}{' again' * bool(backbone.remake)}")

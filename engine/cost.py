@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
-from engine import backbones, freezing, optimizers, tasks, training
+from engine import augment, backbones, chance, freezing, optimizers, tasks, training
 from engine.device import Machine, cores, this_machine
-from engine.plan import Plan
+from engine.plan import RANGES, Plan
 from engine.race import side
 
 START_UP = 1.5  # seconds to draw the pictures and build the networks
@@ -48,7 +48,7 @@ class Prober:
         kind = backbone.architecture
         count = len(backbones.stages(plan.backbone, len(task.classes), px))
         pictures = plan.examples * len(task.classes)
-        views = (2 if plan.augmented else 1) * pictures + task.heldout
+        views = (2 if plan.augmented else 1) * pictures
         steps = math.ceil(pictures / plan.batch_size) * plan.epochs
         lanes = []
         for lane in plan.lanes():
@@ -58,13 +58,16 @@ class Prober:
                 speed = self._speed((kind.name, px, learning, phase.optimizer), may_probe)
                 if speed is None:
                     return None
-                seconds += views * speed.forward * (learning < count)
                 if plan.budget == "epochs":
-                    seconds += (phase.until - began) * steps * (plan.batch_size * speed.learn + speed.update)
-                seconds += 2 * task.heldout * (speed.forward if learning == count else speed.learn / 3)
+                    share = phase.until - began
+                    seconds += views * speed.forward * (learning < count)
+                    seconds += share * (pictures * plan.epochs * speed.learn + steps * speed.update)
+                asked = speed.forward if learning == count else speed.learn / 3
+                seconds += task.heldout * (speed.forward * (learning < count) + 2 * asked)
                 began = phase.until
-            share = plan.seconds if plan.budget == "seconds" else 0.0
-            lanes.append((share + seconds) * (1 + training.EVALUATION_SHARE))
+            if plan.budget == "seconds":
+                seconds += plan.seconds
+            lanes.append(seconds * (1 + training.EVALUATION_SHARE))
         machine = this_machine()
         parallel = cores() // machine.shared_by(len(lanes)).threads if machine.threads else 1
         return START_UP + TOGETHER * max(max(lanes), sum(lanes) / parallel)
@@ -82,9 +85,10 @@ class Prober:
         for smaller in sides if plan.budget == "epochs" else []:
             cheaper = expected * (smaller / px) ** 2  # what a convolution costs goes by the area
             epochs = math.floor(plan.epochs * (seconds - START_UP) / cheaper)
-            if epochs >= LEAST_EPOCHS:
+            if epochs >= min(LEAST_EPOCHS, plan.epochs):
                 return replace(plan, epochs=min(plan.epochs, epochs), px=smaller if smaller != px else plan.px)
-        return replace(plan, budget="seconds", seconds=float(max(5, round(seconds * 0.6))))
+        least, most = RANGES["seconds"].low, plan.seconds if plan.budget == "seconds" else RANGES["seconds"].high
+        return replace(plan, budget="seconds", seconds=float(min(most, max(least, round(seconds * 0.6)))))
 
     def _speed(self, what: tuple[str, int, int, str], may_probe: bool) -> Speed | None:
         if what not in self._speeds and may_probe:
@@ -113,7 +117,9 @@ def _probe(architecture: str, px: int, learning_stages: int, optimizer: str, mac
     model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     frozen, learning = freezing.split(model, learning_stages)
     count = freezing.chunk(px)
-    x = torch.randn(count, 3, px, px, device=machine.device).contiguous(memory_format=torch.channels_last)
+    rng = augment.generator(0)  # a race may be building its networks from the global one at this moment
+    chance.own(model, rng)
+    x = torch.randn(count, 3, px, px, generator=rng).to(machine.device).contiguous(memory_format=torch.channels_last)
     y = torch.arange(count, device=machine.device) % 10
     freezing.freeze(model)
 

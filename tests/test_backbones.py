@@ -216,7 +216,7 @@ def test_pickled_code_is_refused_and_nothing_of_it_runs(guests: None, tmp_path: 
     torch.save(what[kind], path)
     with pytest.raises(DataError) as refusal:
         backbones.add(path, "squeezenet1_1")
-    assert str(refusal.value).startswith(f"{path} holds pickled code; only tensors are read")
+    assert str(refusal.value).startswith(f"{path} holds pickled code or is damaged; only tensors are read")
     assert not (tmp_path / "ran").exists()
 
 
@@ -227,7 +227,6 @@ def test_a_file_that_is_no_state_dict_is_refused(guests: None, tmp_path: Path, c
         backbones.add(tmp_path / "w.pth", "squeezenet1_1")
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="names that are no text are not refused")
 def test_a_mapping_of_numbers_to_tensors_is_no_state_dict(guests: None, tmp_path: Path) -> None:
     torch.save({0: torch.zeros(2)}, tmp_path / "w.pth")
     with pytest.raises(DataError, match="is not a state dict"):
@@ -245,7 +244,6 @@ def test_a_file_that_is_cut_short_or_missing_is_refused_by_name(guests: None, tm
         backbones.add(path, "squeezenet1_1")
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="torch raises anything on a stranger's bytes")
 def test_a_text_in_place_of_weights_is_refused_by_name(guests: None, tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_text("these are not weights")
     with pytest.raises((DataError, UnavailableError), match=r"w\.pth"):
@@ -259,7 +257,6 @@ def test_an_unknown_architecture_or_normalisation_is_refused_with_those_there_ar
         backbones.add(checkpoint(tmp_path), "squeezenet1_1", normalisation="raw")
 
 
-@pytest.mark.xfail(strict=True, reason="any side is accepted, and the race then says '0 takes 16'")
 def test_an_input_that_the_architecture_cannot_take_is_refused(guests: None, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"px is 16; SqueezeNet 1\.1 needs at least 32"):
         backbones.add(checkpoint(tmp_path), "squeezenet1_1", px=16)

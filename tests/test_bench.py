@@ -55,7 +55,7 @@ def test_the_baseline_trains(tiny: Path, is_frozen: bool) -> None:
     assert naive.epoch_seconds(SHORT, finish(race.draw(SHORT)), is_frozen, epochs=1) > 0
 
 
-ROW = Row("cats.zip", "resnet10", 64, 5, 0, heldout=200, scratch=100, frozen=150, tuned=160, logistic=149, seconds=9.0)
+ROW = Row("cats.zip", "resnet10", 64, 5, 0, 1, heldout=200, scratch=100, frozen=150, tuned=160, logistic=149, seconds=9.0)
 
 
 def test_the_table_of_transfer_is_means_over_seeds_with_their_deviation() -> None:
@@ -99,7 +99,7 @@ def test_what_was_measured_is_not_measured_again(
     tiny: Path, guests: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, pictures = tmp_path / "rows.jsonl", zipped(tmp_path, TWO)
-    out.write_text(json.dumps(asdict(replace(ROW, task="set.zip"))) + "\n")
+    out.write_text(json.dumps(asdict(replace(ROW, task="set.zip", px=32))) + "\n")
     monkeypatch.setattr(transfer, "measure", lambda plan: replace(ROW, task=plan.task, seed=plan.seed, scratch=120))
     assert transfer.main([pictures], [], seeds=2, epochs=1, out=out) == 0
     rows = [Row(**json.loads(line)) for line in out.read_text().splitlines()]

@@ -104,7 +104,6 @@ def test_every_optimizer_can_be_probed_and_the_threads_are_given_back(
         torch.set_num_threads(before)
 
 
-@pytest.mark.xfail(strict=True, reason="a probe draws its pictures from torch's global generator")
 def test_a_probe_does_not_disturb_a_race_that_is_being_built(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "PROBE", 0.0)
     before = torch.get_rng_state()
@@ -147,7 +146,7 @@ def test_equal_seconds_are_the_last_resort() -> None:
     known = prober(128)
     fitted = known.fit(SLOW, 60)
     assert fitted == replace(SLOW, budget="seconds", seconds=36.0)
-    assert known.fit(SLOW, 3) == replace(SLOW, budget="seconds", seconds=5.0)
+    assert known.fit(SLOW, 3) == replace(SLOW, budget="seconds", seconds=2.0)
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.25, 0.21, 0.1, 0.05, 0.01])
@@ -170,7 +169,6 @@ def test_a_plan_of_equal_seconds_gets_fewer() -> None:
     assert prober(128).fit(plan, 100) == replace(plan, seconds=60.0)
 
 
-@pytest.mark.xfail(strict=True, reason="60 % of the target may be more than the plan has: the race gets longer")
 def test_a_fitted_plan_is_never_longer_than_the_one_that_was_asked_for() -> None:
     plan = replace(SLOW, budget="seconds", seconds=10.0)
     fitted = prober(128).fit(plan, 20)
@@ -178,7 +176,6 @@ def test_a_fitted_plan_is_never_longer_than_the_one_that_was_asked_for() -> None
     assert fitted.seconds <= 10
 
 
-@pytest.mark.xfail(strict=True, raises=PlanError, reason="60 % of more than 3000 s are no plan")
 def test_a_target_beyond_the_longest_race_is_no_error() -> None:
     assert prober(128, learn=300).fit(SLOW, 3600).seconds <= 1800
 

@@ -143,7 +143,7 @@ def test_a_race_with_weights_of_ones_own(
     own = ["--backbone", "squeezenet1_1", "--weights", str(checkpoint(tmp_path)), "--px", "32"]
     assert main(["race", *QUICK, *own, "--learn", "head", "--weights-normalisation", "symmetric", "--json"]) == 0
     begun = started(capsys.readouterr().out)
-    assert begun.network == "SqueezeNet 1.1, pretrained on what mine.pth was trained on"
+    assert begun.network == "SqueezeNet 1.1, with the weights in mine.pth"
     assert json.loads(begun.plan)["backbone"] == "squeezenet1_1+mine"
 
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from engine import freezing
 from engine.zoo import ARCHITECTURES
 
 CLASSES = 7
@@ -170,29 +169,6 @@ def test_channels_last_in_bf16_gives_finite_gradients(name: str) -> None:
         loss = nn.functional.cross_entropy(staged(x.contiguous(memory_format=torch.channels_last)), torch.arange(len(x)))
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in staged.parameters())
-
-
-@pytest.mark.slow
-@every
-def test_whatever_is_frozen_stays_and_every_stage_above_it_moves(name: str) -> None:
-    staged, x = fresh(name)
-    born = {key: value.clone() for key, value in staged.state_dict().items()}
-    for learning_stages in range(1, len(staged) + 1):  # from the head down: what is frozen now was never trained
-        frozen, learning = freezing.split(staged, learning_stages)
-        freezing.freeze(frozen)
-        freezing.learn(learning, pretrained=False)
-        moving = [glimpse(stage) for stage in learning]
-        with torch.no_grad():
-            features = frozen(x)
-        optimizer = torch.optim.SGD(learning.parameters(), lr=0.01)
-        for _ in range(2):  # one moves no more than the head where a head begins at zero
-            loss = nn.functional.cross_entropy(learning(features), torch.arange(len(x)))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        assert loss.isfinite()
-        assert all(torch.equal(value, born[key]) for key, value in frozen.state_dict().items())
-        assert not any(torch.equal(glimpse(stage), before) for stage, before in zip(learning, moving, strict=True))
 
 
 def test_a_fresh_resnet_begins_with_silent_residuals() -> None:

@@ -34,6 +34,7 @@ class Row:
     px: int
     examples: int
     seed: int
+    epochs: int
     heldout: int
     scratch: int
     frozen: int
@@ -55,6 +56,7 @@ def measure(plan: Plan) -> Row:
         px=race.side(plan),
         examples=plan.examples,
         seed=plan.seed,
+        epochs=plan.epochs,
         heldout=total,
         scratch=ends["scratch"].correct,
         frozen=ends["frozen"].correct,
@@ -125,8 +127,9 @@ def main(pictures: Sequence[Path], weights: Sequence[str], seeds: int, epochs: i
     networks = ["resnet10", *map(backbones.add_text, weights)]
     names = [tasks.add(path.name, finish(album.survey(path, path.stem))) for path in pictures]
     rows = [Row(**json.loads(line)) for line in out.read_text().splitlines()] if out.exists() else []
-    done = {(row.task, row.network, row.examples, row.seed) for row in rows}
-    left = [p for p in plans(names, networks, seeds, epochs) if (p.task, p.backbone, p.examples, p.seed) not in done]
+    done = {(row.task, row.network, row.px, row.examples, row.seed, row.epochs) for row in rows}
+    every = plans(names, networks, seeds, epochs)
+    left = [p for p in every if (p.task, p.backbone, race.side(p), p.examples, p.seed, p.epochs) not in done]
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("a") as file:
         for number, plan in enumerate(left, 1):
