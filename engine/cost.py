@@ -49,7 +49,7 @@ class Prober:
         count = len(backbones.stages(plan.backbone, len(task.classes), px))
         pictures = plan.examples * len(task.classes)
         views = (2 if plan.augmented else 1) * pictures
-        steps = math.ceil(pictures / plan.batch_size) * plan.epochs
+        steps = training.batches_an_epoch(pictures, plan.batch_size) * plan.epochs
         lanes = []
         for lane in plan.lanes():
             seconds, began = 0.0, 0.0
