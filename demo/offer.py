@@ -47,7 +47,7 @@ class Offer:
         for name in backbone_names():
             backbone = find_backbone(name)
             if self._backbone_reason(name) is None:
-                title = words.YOURS.format(title=backbone.title) if backbone.is_own else backbone.title
+                title = words.OWN_WEIGHTS.format(title=backbone.title) if backbone.is_own else backbone.title
                 offered.append((f"{title} · {backbone.px} px", name))
         return offered
 

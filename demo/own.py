@@ -22,22 +22,23 @@ ASK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) -> None:
     """Draw it where the caller stands. A finished set is picked in `task`; `kept` names the visitor."""
     gr.Markdown(words.OWN_ABOUT.format(limit=EACH))
-    with gr.Tab(words.OWN_TABS[0]):
-        zipped = gr.File(label=words.ZIP, file_types=[".zip"], elem_id="hs-zip", height=120)
+    ways = [way for way in words.OWN_WAYS.items() if way[0] != "hub" or hub_is_installed()]
+    # Not tabs: on a phone Gradio hides all but the first behind three dots
+    way = gr.Radio([(title, name) for name, title in ways], value="zip", label=words.OWN_WAY, elem_id="hs-way")
+    with gr.Column(elem_classes="hs-way") as zip_way:
+        zipped = gr.File(label=words.ZIP, file_types=[".zip"], elem_id="hs-zip", height=150)
         gr.Markdown(words.ZIP_HINT)
-    with gr.Tab(words.OWN_TABS[1]):
+    with gr.Column(elem_classes="hs-way", visible=False) as class_way:
         label = words.CLASS_HINT.format(least=LEAST)
         kind = gr.Textbox(label=words.CLASS_NAME, info=label, max_length=60, elem_id="hs-class")
-        files = gr.File(label=words.FILES, file_count="multiple", file_types=["image"], elem_id="hs-files", height=120)
+        files = gr.File(label=words.FILES, file_count="multiple", file_types=["image"], elem_id="hs-files", height=150)
         camera = gr.Image(label=words.CAMERA, sources=["webcam"], type="filepath", elem_id="hs-camera", height=240)
         with gr.Row():
             finish = gr.Button(words.FINISH, variant="primary", size="sm", elem_id="hs-finish")
             empty = gr.Button(words.EMPTY, size="sm")
-    opened = None
-    if hub_is_installed():
-        with gr.Tab(words.HUB):
-            hub_name = gr.Textbox(label=words.HUB, placeholder=words.HUB_HINT, max_length=200, elem_id="hs-hub")
-            opened = gr.Button(words.HUB_OPEN, size="sm")
+    with gr.Column(elem_classes="hs-way", visible=False) as hub_way:
+        hub_name = gr.Textbox(label=words.HUB, placeholder=words.HUB_HINT, max_length=200, elem_id="hs-hub")
+        opened = gr.Button(words.HUB_OPEN, size="sm")
     status = gr.HTML("", apply_default_css=False, elem_id="hs-own")
 
     def take_zip(state: dict[str, str], path: str | None) -> Iterator[tuple[Any, ...]]:
@@ -84,8 +85,11 @@ def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) 
         """Fetch a set of the Hugging Face Hub."""
         yield from _follow(shelf.add_hub(state["visitor"], name.strip(), HUB_EXAMPLES), state)
 
-    if opened:
-        opened.click(open_hub, [kept, hub_name], [status, task], **ASK)
+    def show(name: str) -> list[Any]:
+        return [gr.update(visible=name == each) for each in words.OWN_WAYS]
+
+    way.change(show, way, [zip_way, class_way, hub_way], queue=False, **ASK)
+    opened.click(open_hub, [kept, hub_name], [status, task], **ASK)
     zipped.upload(take_zip, [kept, zipped], [status, task], **ASK)
     files.upload(put, [kept, kind, files], [status, files], **ASK)
     camera.input(put, [kept, kind, camera], [status, camera], **ASK)

@@ -130,11 +130,12 @@ TO_FETCH, TO_FETCH_UNKNOWN = "fetched at the first race, {size}", "fetched at th
 AWAY = "not here, and not to be had: {reason}"
 LOOKING = "still looking whether it can be had"
 NEEDS = "needs the Python package {package}"
-YOURS = "{title} (yours)"
+YOURS, OWN_WEIGHTS = "{title} (yours)", "{title} (own weights)"
 
 # Pictures of one's own
 OWN_ABOUT = "They stay in this server's memory for you alone, and are gone when it restarts or when {limit} newer sets came."
-OWN_TABS = ("A zip", "One class at a time")
+OWN_WAY = "Bring them as"
+OWN_WAYS = {"zip": "a zip", "classes": "photographs", "hub": "a Hub set"}
 ZIP, ZIP_HINT = (
     "A zip with one folder of pictures for each class",
     "train and test (or val) folders are kept apart where there are any.",

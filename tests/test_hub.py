@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.hub import WAITING, Hub, Log, QueueFullError, standing
-from engine import Plan, PlanError, Scoreboard, Stamp, record, run_race
+from demo.hub import WAITING, Hub, Log, QueueFullError, Scribe, standing
+from engine import Finished, Plan, PlanError, Progressed, Scoreboard, Stamp, record, run_race
 
 LONG = Plan(examples=4, epochs=500, batch_size=6)
 SHORT = Plan(examples=3, epochs=1, learning_stages=1)
@@ -257,3 +257,19 @@ def test_standing_says_what_the_scoreboard_holds(tiny: Path) -> None:
     assert row["lanes"]["transfer"]["accuracy"] == f"{100 * curve.finished.correct / curve.finished.total:.0f} %"  # type: ignore[index]
     assert row["progress"] == 1.0
     assert row["left"] is None
+
+
+def test_long_work_before_the_start_is_told_in_words_with_its_share() -> None:
+    log = Log(Plan(), "ann")
+    Scribe(log).write(1.0, Progressed("download", "pets.tar.gz", 200, 800, "bytes", 50.0, 12.0))
+    (row,) = rows(log)
+    assert row["event"] == "Preparing"
+    assert row["text"].startswith("Fetching pets.tar.gz")
+    assert row["progress"] == 0.25
+
+
+def test_a_race_that_waited_for_a_download_does_not_correct_what_is_expected() -> None:
+    scribe = Scribe(Log(Plan(), "ann"))
+    scribe.write(0.0, Progressed("decode", "cats", 1, 2, "pictures", 1.0, 1.0))
+    scribe.write(1.0, Finished("scratch", "done", 1, 1.0, 1, 1.0, 1, 1, "1", ""))
+    assert not scribe.is_complete

@@ -63,7 +63,7 @@ def test_another_visitor_cannot_race_on_them(visitor: Visitor, browser: Any, ser
 def test_classes_are_put_together_on_the_page(visitor: Visitor, tmp_path: Path) -> None:  # noqa: F811
     page = visitor.page
     page.click("#hs-own-box button.label-wrap")
-    page.click("[role=tab]:has-text('One class at a time')")
+    page.click("#hs-way label:has-text('photographs')")
     for first, kind in ((0, "cups & <b>mugs</b>"), (50, "\u732b")):
         paths = [tmp_path / f"{first + k}.png" for k in range(6)]
         for k, path in enumerate(paths):
