@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
 
@@ -18,7 +20,7 @@ from engine import HeadStartError, Plan, add_backbone_text, add_task, finish, lo
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until Ctrl-C. Returns the exit code: 0, or 1 after one sentence on what is wrong."""
+    """Serve until Ctrl-C or SIGTERM. Returns the exit code: 0, or 1 after one sentence on what is wrong."""
     asked = _parser().parse_args(arguments)
     try:
         grace = float(os.environ.get("HEADSTART_GRACE", GRACE))
@@ -28,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     hub, offer, shelf = Hub(grace), Offer(), Shelf()
+    signal.signal(signal.SIGTERM, _leave)
     try:
         for path in asked.pictures:
             print(f"Looking through {path} …")
@@ -61,6 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
         hub.close()
         shelf.close()
     return 0
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    """End as after Ctrl-C, so that visitors' pictures are deleted."""
+    raise SystemExit(0)
 
 
 def _parser() -> argparse.ArgumentParser:

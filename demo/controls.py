@@ -94,9 +94,9 @@ def _breaks(widgets: dict[str, Component], plan: Plan) -> tuple[gr.Radio, gr.Mar
         elem_id="hs-preset",
     )  # fmt: skip
     why = gr.Markdown(words.PRESETS["none"][1], elem_id="hs-why")
-    sides = [1, 2, 4, 8, 16, 32, int(RANGES["patches"].high)]
-    names = [(words.PRESETS["dust"][0].lower() if n == sides[-1] else f"{n} × {n}", n) for n in sides]
-    widgets["patches"] = gr.Dropdown(names, value=plan.patches, filterable=False, elem_id="hs-patches", **_texts("patches"))
+    widgets["patches"] = gr.Dropdown(
+        _patches(plan.patches), value=plan.patches, filterable=False, elem_id="hs-patches", **_texts("patches")
+    )
     widgets["inverted"] = gr.Checkbox(plan.inverted, elem_id="hs-inverted", **_texts("inverted"))
     allowed = RANGES["label_noise"]
     widgets["label_noise"] = gr.Slider(
@@ -117,6 +117,13 @@ def _breaks(widgets: dict[str, Component], plan: Plan) -> tuple[gr.Radio, gr.Mar
         broken, preset, [why, *(widgets[n] for n in BROKEN)], queue=False, show_progress="hidden", api_visibility="private"
     )
     return preset, why
+
+
+def _patches(picked: int) -> list[tuple[str, int]]:
+    """The numbers of patches a side to choose from, with the one that a link may have picked."""
+    most = int(RANGES["patches"].high)
+    sides = sorted({1, 2, 4, 8, 16, 32, most, picked})
+    return [(words.PRESETS["dust"][0].lower() if n == most else f"{n} × {n}", n) for n in sides]
 
 
 # A number outside its range is refused by the plan, with its reason; Gradio's own limits would say less
@@ -172,6 +179,7 @@ def show_plan(plan: Plan) -> list[object]:
     """The widgets' values for a plan, in their order, within the limits of its task and network."""
     values = asdict(plan)
     shown: list[object] = [list(v) if isinstance(v := values[name], tuple) else v for name in ORDER]
+    shown[ORDER.index("patches")] = gr.update(choices=_patches(plan.patches), value=plan.patches)
     for name in ("epochs", "seconds"):
         shown[ORDER.index(name)] = gr.update(value=values[name], visible=plan.budget == name)
     for name, update in limits(plan).items():

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +20,8 @@ from demo import words
 from engine import (
     TARGETS,
     Event,
+    Finished,
     Plan,
-    PlanError,
     Prober,
     Progressed,
     Race,
@@ -29,6 +29,7 @@ from engine import (
     RaceStarted,
     Scoreboard,
     check,
+    find_task,
     replay,
     run_race,
     to_row,
@@ -54,6 +55,7 @@ class Log:
     rows: list[str] = field(default_factory=list)
     race: Race | None = None
     is_stopping: bool = False
+    is_private: bool = False  # on one visitor's pictures; decided once, because she may give them away meanwhile
 
     def append(self, row: dict[str, object]) -> None:
         """Add a row; `list.append` is atomic, so readers need no lock."""
@@ -74,7 +76,8 @@ class Hub:
         self._queue: deque[str] = deque()
         self._running: str | None = None
         self._prober = Prober()
-        self._corrections: dict[str, float] = {}  # backbone -> what its last race took, as a share of what was expected
+        # backbone and number of lanes -> what the last such race took, as a share of what was expected
+        self._corrections: dict[tuple[str, int], float] = {}
         self._present: dict[str, int] = {}  # owner -> open streams
         self._absent_since: dict[str, float] = {}
         self._is_closed = False
@@ -87,6 +90,7 @@ class Hub:
         Raises PlanError or UnavailableError where it cannot be raced here, QueueFullError where too many wait.
         """
         check(plan)
+        is_private = find_task(plan.task).is_private
         with self._lock:
             mine = [race_id for race_id, log in self._logs.items() if log.owner == owner and log.state != "ended"]
             if len([race_id for race_id in self._queue if race_id not in mine]) >= WAITING:
@@ -94,7 +98,7 @@ class Hub:
             for race_id in mine:
                 self._stop(race_id)
             race_id = secrets.token_urlsafe(12)
-            self._logs[race_id] = Log(plan, owner)
+            self._logs[race_id] = Log(plan, owner, is_private=is_private)
             self._queue.append(race_id)
             if owner not in self._present:
                 self._absent_since[owner] = self._now()
@@ -168,20 +172,20 @@ class Hub:
 
         Raises PlanError for an unknown task or backbone.
         """
-        expected = self._prober.estimate(plan, may_probe=self._running is None)
-        return None if expected is None else expected * self._corrections.get(plan.backbone, 1.0)
+        expected = self._prober.estimate(plan, may_probe=lambda: self._running is None)
+        return None if expected is None else expected * self._corrections.get(_kind(plan), 1.0)
 
     def fit(self, plan: Plan, seconds: float) -> Plan | None:
         """This plan made to end within so many seconds; None where it does, or where nobody knows."""
         if self.expected_seconds(plan) is None:
             return None
-        return self._prober.fit(plan, seconds / self._corrections.get(plan.backbone, 1.0))
+        return self._prober.fit(plan, seconds / self._corrections.get(_kind(plan), 1.0))
 
     def _wait(self, plan: Plan) -> float:
         try:
-            return self._prober.estimate(plan, may_probe=False) or UNKNOWN
-        except PlanError:  # its pictures were given away meanwhile
-            return 0.0
+            return self._prober.estimate(plan, may_probe=lambda: False) or UNKNOWN
+        except Exception:  # its pictures were given away meanwhile, say; the queue goes on whatever it is
+            return UNKNOWN
 
     def _stop(self, race_id: str) -> None:
         log = self._logs[race_id]
@@ -229,13 +233,14 @@ class Hub:
             for event in log.race:
                 scribe.write(self._now() - began, event)
                 if isinstance(event, RaceFinished) and scribe.is_complete and event.wall_seconds > SURE:
-                    expected = self._prober.estimate(log.plan, may_probe=False)
-                    self._corrections[log.plan.backbone] = min(
+                    expected = self._prober.estimate(log.plan, may_probe=lambda: False)
+                    self._corrections[_kind(log.plan)] = min(
                         3.0, max(0.3, event.wall_seconds / (expected or event.wall_seconds))
                     )
             log.append({"event": "Ended", "reason": "stopped" if log.is_stopping else "done"})
         except Exception as error:  # the next race must be able to start, and the page must hear of it
-            log.append({"event": "Ended", "reason": "failed", "message": str(error) or type(error).__name__})
+            message = words.PRIVATE_FAILURE if log.is_private else str(error) or type(error).__name__
+            log.append({"event": "Ended", "reason": "failed", "message": message})
         finally:
             if log.race:
                 log.race.close()
@@ -267,6 +272,7 @@ class Scribe:
 
     def write(self, seconds: float, event: Event) -> None:
         """One event, `seconds` after the start of the race."""
+        event = anonymous(event) if self._log.is_private else event
         self._board.add(event)
         if isinstance(event, Progressed):
             share = event.done / event.total if event.total else 0.0
@@ -278,6 +284,23 @@ class Scribe:
         if kind in ("Finished", "RaceFinished") or (kind in ("Evaluated", "Stepped") and is_late):
             self._last = seconds
             self._log.append({"t": round(seconds, 3), **standing(self._board, seconds)})
+
+
+def anonymous(event: Event) -> Event:
+    """The event without what names one visitor's pictures, or could: every visitor may read the log."""
+    if isinstance(event, RaceStarted):
+        plan = replace(Plan.from_json(event.plan), task="own")
+        return replace(event, plan=plan.to_json(), classes=tuple(f"class {k + 1}" for k in range(len(event.classes))))
+    if isinstance(event, Progressed) and event.work != "download":
+        return replace(event, name=words.OWN)
+    if isinstance(event, Finished) and event.reason == "failed":
+        return replace(event, message=words.PRIVATE_FAILURE)
+    return event
+
+
+def _kind(plan: Plan) -> tuple[str, int]:
+    """What races are alike in, where one corrects what is expected of the next."""
+    return plan.backbone, len(plan.lanes())
 
 
 def standing(board: Scoreboard, seconds: float) -> dict[str, object]:

@@ -21,6 +21,7 @@ const lost = () => { $(".hs-status").textContent = word("lost"); };
 const found = () => { $(".hs-status").textContent = status; };
 const key = (meta) => meta.join(":");
 const lanes = () => [...known.rivals, ...((plan && plan.extra_lanes) || [])];
+const isAlike = (ghost) => ["task", "backbone"].every((name) => ghost[name] === (plan || known.plan)[name]);
 const charts = () => Object.fromEntries($$(".hs-chart").map((node) => [node.dataset.chart, node]));
 
 // plotly.js is served by the app; our own reference survives another component's copy
@@ -158,7 +159,7 @@ function read(row) {
   } else if (row.event === "RaceStarted") {
     plan = JSON.parse(row.plan);
     $$(".hs-small").forEach((node) => { node.hidden = !lanes().some((lane) => node.classList.contains(`hs-${lane}`)); });
-    if (lanes().length > known.rivals.length) redraw();
+    if (ghosts.length || lanes().length > known.rivals.length) redraw();
     say(isRecorded ? "" : `${word("live")} · ${row.network} · ${row.machine}`);
     chance(1 / row.classes.length);
     setBusy(!isRecorded && attached.owner);
@@ -271,7 +272,7 @@ function redraw() {
     if (trace.marker) trace.marker.color = ink;
     if (trace.fillcolor) trace.fillcolor = ink + "29";
   }
-  if (tab === "accuracy") figure.data.unshift(...ghosts.flatMap(ghostTraces));
+  if (tab === "accuracy") figure.data.unshift(...ghosts.filter(isAlike).flatMap(ghostTraces));
   const { text, grid } = known.page;
   figure.layout.font.color = text[tone];
   for (const name of Object.keys(figure.layout).filter((n) => /^[xy]axis/.test(n))) {
@@ -329,7 +330,8 @@ function keepGhost() {
     if (all && all.length > 1) lanes[lane] = all;
   }
   if (isRecorded || !plan || !Object.keys(lanes).length) return;
-  ghosts = [...ghosts, { lanes, label: `${plan.examples} per class` }].slice(-GHOSTS);
+  const { task, backbone, examples } = plan;
+  ghosts = [...ghosts, { lanes, task, backbone, label: `${examples} per class` }].slice(-GHOSTS);
   keepGhosts();
 }
 

@@ -11,7 +11,7 @@ import gradio as gr
 import plotly
 
 from demo import charts, look, stream, words
-from engine import EXTRAS, RIVALS, TARGETS, Scoreboard
+from engine import EXTRAS, RIVALS, TARGETS, Plan, Scoreboard
 
 SCRIPT = Path(__file__).with_name("live.js")
 
@@ -42,6 +42,7 @@ def known() -> dict[str, Any]:
                  {"text": look.TEXT, "grid": look.GRID, "chance": look.CHANCE}.items()},
         "axes": words.AXES,
         "rivals": list(RIVALS),
+        "plan": {"task": Plan().task, "backbone": Plan().backbone},
         "names": words.NAMES,
         "ghost": words.GHOST,
         "rolling": words.ROLLING,

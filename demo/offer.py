@@ -6,28 +6,40 @@ Whether a host answers takes seconds where there is no network, so it is asked i
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from html import escape
+from pathlib import Path
 
 from demo import words
-from engine import backbone_names, find_backbone, find_task, reachable, stages, task_names, task_source, weights_are_here
+from engine import backbone_names, find_backbone, find_task, obtainable, stages, task_names, task_source, weights_are_here
+
+FRESH = 60.0  # seconds for which the hosts' answers are remembered
 
 
 class Offer:
     """The picture sets and networks, with what is known of each."""
 
-    def __init__(self) -> None:
-        self._reasons: dict[str, str] = {}
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._reasons: dict[str, str] = {}  # url -> why its file cannot be had; "" where it can
+        self._asked: float | None = None  # when all of them were asked
         self._busy = threading.Lock()
 
     def refresh(self) -> None:
-        """Ask every host that something would come from; takes seconds without a network."""
-        if not self._busy.acquire(blocking=False):
-            return
-        try:
-            urls = {self._backbone_url(name) for name in backbone_names()} | {task_source(name)[0] for name in task_names()}
-            self._reasons |= {url: reachable(url) for url in sorted(urls - {""})}
-        finally:
-            self._busy.release()
+        """Ask every host that something would come from, unless they were just asked; takes seconds without a network.
+
+        Whoever calls while another asks waits for the answers.
+        """
+        with self._busy:
+            if self._asked is not None and self._now() - self._asked < FRESH:
+                return
+            weights = [find_backbone(name).weights for name in backbone_names()]
+            sources = [task_source(name)[0] for name in task_names()]
+            wanted = [source for source in (*sources, *weights) if source and not isinstance(source, Path)]
+            for url, address in sorted({address.url: address for address in wanted}.items()):
+                self._reasons[url] = obtainable(address)
+            self._asked = self._now()
 
     def tasks(self, own: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         """(what stands in the list, name) of every set that can be raced on here; `own` are this visitor's."""
@@ -75,22 +87,21 @@ class Offer:
 
     def _task_reason(self, name: str) -> str | None:
         """Why this set cannot be had; None where it is here or can be fetched."""
-        url, missing = task_source(name)
+        address, missing = task_source(name)
         if missing:
             return words.NEEDS.format(package=missing)
-        return None if find_task(name).is_here else self._reason(url)
+        return None if address is None or find_task(name).is_here else self._reason(address.url)
 
     def _backbone_reason(self, name: str) -> str | None:
-        return None if weights_are_here(find_backbone(name)) else self._reason(self._backbone_url(name))
+        backbone = find_backbone(name)
+        if weights_are_here(backbone):
+            return None
+        return self._reason("" if isinstance(backbone.weights, Path) else backbone.weights.url)
 
     def _reason(self, url: str) -> str | None:
         if url not in self._reasons:
             return words.LOOKING
         return words.AWAY.format(reason=self._reasons[url]) if self._reasons[url] else None
-
-    @staticmethod
-    def _backbone_url(name: str) -> str:
-        return getattr(find_backbone(name).weights, "url", "")
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[bool, list[str]]]) -> str:

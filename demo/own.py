@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from html import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ import gradio as gr
 from demo import words
 from demo.offer import Offer
 from demo.shelf import CLASSES, EACH, Shelf
-from engine import HeadStartError, Progressed, find_task, hub_is_installed
+from engine import HeadStartError, Plan, Progressed, find_task, hub_is_installed
 
 LEAST = 5  # pictures of a class
 HUB_EXAMPLES = 50  # training pictures a class that are fetched of a set of the Hub
 ASK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+WORK: dict[str, Any] = {**ASK, "concurrency_id": "own", "concurrency_limit": 1}  # one set is looked through at a time
 
 
 def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) -> None:
@@ -40,68 +43,107 @@ def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) 
         hub_name = gr.Textbox(label=words.HUB, placeholder=words.HUB_HINT, max_length=200, elem_id="hs-hub")
         opened = gr.Button(words.HUB_OPEN, size="sm")
     status = gr.HTML("", apply_default_css=False, elem_id="hs-own")
+    forget = gr.Button(words.FORGET, size="sm", elem_id="hs-forget")
 
-    def take_zip(state: dict[str, str], path: str | None) -> Iterator[tuple[Any, ...]]:
+    def bring(state: dict[str, str], path: str | None) -> None:
+        """Move an uploaded zip away from Gradio, which would keep it for an hour."""
+        if path is not None and (visitor := state.get("visitor")):
+            shelf.bring(visitor, Path(path))
+        elif path is not None:
+            _unlink([Path(path)])
+
+    def take_zip(state: dict[str, str]) -> Iterator[tuple[Any, ...]]:
         """Look through an uploaded zip and pick it as the task, or say what is wrong with it."""
-        if path is None:
-            return
-        work = shelf.add_zip(state["visitor"], Path(path), Path(path).stem)
-        yield from _follow(work, state)
+        yield from _follow(state, shelf.add_zip)
 
     def put(state: dict[str, str], name: str, paths: list[str] | str | None) -> tuple[Any, ...]:
         """Add pictures to the class that is named."""
         if not paths:
             return gr.skip(), gr.skip()
-        if not name.strip():
-            return _alert(words.NAME_FIRST), None
-        chosen = [Path(path) for path in ([paths] if isinstance(paths, str) else paths)]
+        chosen, visitor = [Path(path) for path in ([paths] if isinstance(paths, str) else paths)], state.get("visitor")
         try:
-            shelf.put(state["visitor"], name.strip(), [(path.name, path.read_bytes()) for path in chosen])
+            if not visitor:
+                return _alert(words.NOT_CONNECTED), None
+            if not name.strip():
+                return _alert(words.NAME_FIRST), None
+            shelf.put(visitor, name.strip(), chosen)
         except HeadStartError as error:
             return _alert(str(error)), None
-        return _draft(shelf, state), None
+        finally:
+            _unlink(chosen)
+        return _draft(shelf, visitor), None
 
     def race_on(state: dict[str, str]) -> Iterator[tuple[Any, ...]]:
         """Make the set that was put together the task."""
-        yield from _follow(shelf.finish(state["visitor"], words.OWN), state)
+        yield from _follow(state, lambda visitor: shelf.finish(visitor, _title(shelf, visitor)))
 
     def start_over(state: dict[str, str]) -> str:
-        shelf.clear(state["visitor"])
+        shelf.clear(state.get("visitor", ""))
         return ""
 
-    def _follow(work: Generator[Progressed, None, str], state: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+    def forget_all(state: dict[str, str], picked: str) -> tuple[Any, ...]:
+        """Delete everything this visitor brought; a set of hers that is picked gives way to the default."""
+        visitor = state.get("visitor", "")
+        is_hers = picked in shelf.of(visitor)
+        shelf.forget(visitor)
+        value = Plan().task if is_hers else picked
+        return f'<p role="status">{escape(words.FORGOTTEN)}</p>', gr.update(choices=offer.tasks(), value=value)
+
+    def _follow(
+        state: dict[str, str], begin: Callable[[str], Generator[Progressed, None, str]]
+    ) -> Iterator[tuple[Any, ...]]:
+        visitor = state.get("visitor")
+        if not visitor:
+            yield _alert(words.NOT_CONNECTED), gr.skip()
+            return
         try:
+            work = begin(visitor)
             while True:
                 yield f'<p role="status">{escape(words.progress(next(work)))}</p>', gr.skip()
         except StopIteration as end:
             found = find_task(end.value)
             notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
             said = f'<p role="status"><b>{escape(words.ready(found))}</b></p><ul>{notes}</ul>'
-            yield said, gr.update(choices=offer.tasks(shelf.of(state["visitor"])), value=end.value)
+            yield said, gr.update(choices=offer.tasks(shelf.of(visitor)), value=end.value)
         except HeadStartError as error:
             yield _alert(str(error)), gr.skip()
 
     def open_hub(state: dict[str, str], name: str) -> Iterator[tuple[Any, ...]]:
         """Fetch a set of the Hugging Face Hub."""
-        yield from _follow(shelf.add_hub(state["visitor"], name.strip(), HUB_EXAMPLES), state)
+        yield from _follow(state, lambda visitor: shelf.add_hub(visitor, name.strip(), HUB_EXAMPLES))
 
     def show(name: str) -> list[Any]:
         return [gr.update(visible=name == each) for each in words.OWN_WAYS]
 
     way.change(show, way, [zip_way, class_way, hub_way], queue=False, **ASK)
-    opened.click(open_hub, [kept, hub_name], [status, task], **ASK)
-    zipped.upload(take_zip, [kept, zipped], [status, task], **ASK)
-    files.upload(put, [kept, kind, files], [status, files], **ASK)
-    camera.input(put, [kept, kind, camera], [status, camera], **ASK)
-    finish.click(race_on, kept, [status, task], **ASK)
+    opened.click(open_hub, [kept, hub_name], [status, task], **WORK)
+    # What only takes the upload does not wait in the queue
+    zipped.upload(bring, [kept, zipped], None, queue=False, **ASK).then(take_zip, kept, [status, task], **WORK)
+    files.upload(put, [kept, kind, files], [status, files], queue=False, **ASK)
+    camera.input(put, [kept, kind, camera], [status, camera], queue=False, **ASK)
+    finish.click(race_on, kept, [status, task], **WORK)
     empty.click(start_over, kept, status, **ASK)
+    forget.click(forget_all, [kept, task], [status, task], queue=False, **ASK)
 
 
 def _alert(text: str) -> str:
     return f'<p class="hs-alert" role="alert">{escape(text)}</p>'
 
 
-def _draft(shelf: Shelf, state: dict[str, str]) -> str:
-    groups = shelf.draft(state["visitor"]).groups
+def _unlink(paths: list[Path]) -> None:
+    """Delete uploads that were read; Gradio deletes what stays, later."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _title(shelf: Shelf, visitor: str) -> str:
+    """What the next set put together on the page is called: "Your own pictures 2"."""
+    taken = {find_task(name).title for name in shelf.of(visitor)}
+    return next(title for k in count(1) if (title := f"{words.OWN} {k}" if k > 1 else words.OWN) not in taken)
+
+
+def _draft(shelf: Shelf, visitor: str) -> str:
+    groups = shelf.draft(visitor).groups
     lines = "".join(f"<li>{escape(words.added(len(pictures), name))}</li>" for name, pictures in groups.items())
     return f'<ul role="status" data-classes="{min(len(groups), CLASSES)}">{lines}</ul>'

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 
@@ -27,7 +26,8 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
     """The whole page over this hub."""
     plan = Plan()
-    with gr.Blocks(title=words.TITLE, analytics_enabled=False, fill_width=True) as page:
+    # Uploads that a handler did not delete itself are gone after an hour
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)) as page:
         kept = gr.BrowserState({}, storage_key="headstart", secret="not a secret: a race id and a random name")
         query = gr.Textbox(visible=False)
         gr.HTML(
@@ -54,8 +54,11 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             return gr.update(choices=mine, value=seen.task), gr.update(choices=networks, value=seen.backbone)
 
         def shown(state: dict[str, str], seen: Plan) -> list[object]:
-            """Every widget as the plan has it."""
-            return [*offered(state, seen), *controls.show_plan(seen)[2:]]
+            """Every widget as the plan has it; as the default has it where its pictures were given away meanwhile."""
+            try:
+                return [*offered(state, seen), *controls.show_plan(seen)[2:]]
+            except HeadStartError:
+                return [*offered(state, Plan()), *controls.show_plan(Plan())[2:]]
 
         def allowed(state: dict[str, str], asked: Plan) -> Plan:
             """The plan, if this visitor may race on its pictures. Raises PlanError: another visitor's are not hers."""
@@ -68,7 +71,6 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
 
         def enter(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
             """Show what this visitor was watching: the plan of the link, else of the race, else the default one."""
-            threading.Thread(target=offer.refresh, daemon=True).start()
             state = {"visitor": state.get("visitor") or secrets.token_urlsafe(12), "race": state.get("race", "")}
             link = dict(request.query_params)
             race = link.get("race") or state["race"]
@@ -91,6 +93,12 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             value = {"race": race, "visitor": state["visitor"] if owner else "", "owner": owner, "alert": alert}
             return state, value, offer.table(), *shown(state, seen)
 
+        def refreshed(state: dict[str, str]) -> tuple[Any, ...]:
+            """What can be had, once the hosts have answered; what is picked stays."""
+            offer.refresh()
+            mine = offer.tasks(shelf.of(state.get("visitor", "")))
+            return offer.table(), gr.update(choices=mine), gr.update(choices=offer.backbones())
+
         def refusal(error: Exception) -> dict[str, str]:
             """A sentence for the live component to show; a toast would need the queue."""
             return {"alert": f"{words.NOT_STARTED}: {error}", "turn": secrets.token_hex(4)}
@@ -99,9 +107,11 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             """Read the plan and start, or say in a sentence why not."""
             state = {**state, "visitor": state.get("visitor") or secrets.token_urlsafe(12)}
             try:
-                race = hub.start(allowed(state, controls.read_plan(values)), state["visitor"])
+                plan = allowed(state, controls.read_plan(values))
+                race = hub.start(plan, state["visitor"])
             except (HeadStartError, QueueFullError) as error:
                 return state, refusal(error)
+            shelf.touch(plan.task)
             state["race"] = race
             return state, {"race": race, "visitor": state["visitor"], "owner": True}
 
@@ -115,12 +125,14 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             return {**state, "race": ""}, value, *shown(state, Plan())
 
         def preview(*values: object) -> tuple[Any, ...]:
-            """The sentence, what would fit, the network and the pictures for the settings as they stand."""
+            """The sentence, what would fit, the network, the pictures and the preset for the settings as they stand."""
             try:
                 seen = controls.read_plan(values)
-                return _choice(hub, seen), _fit(hub, seen), _network(seen), _pictures(seen), controls.preset_of(seen)
+                preset = controls.preset_of(seen)
+                why = words.PRESETS[preset][1] if preset else ""
+                return _choice(hub, seen), _fit(hub, seen), _network(seen), _pictures(seen), preset, why
             except HeadStartError as error:
-                return str(error), gr.update(visible=False), gr.skip(), gr.skip(), gr.skip()
+                return str(error), gr.update(visible=False), *[gr.skip()] * 4
 
         def picked(*values: object) -> tuple[Any, ...]:
             """Another task or network: how far the sliders go, and what exactly runs."""
@@ -134,8 +146,11 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
 
         def make_fit(state: dict[str, str], *values: object) -> list[object]:
             """The widgets for a race that fits."""
-            seen = controls.read_plan(values)
-            return shown(state, hub.fit(seen, QUICK) or seen)
+            try:
+                seen = controls.read_plan(values)
+                return shown(state, hub.fit(seen, QUICK) or seen)
+            except HeadStartError:
+                return shown(state, Plan())
 
         def link(*values: object) -> tuple[Any, ...]:
             """The query of a link to these settings."""
@@ -144,22 +159,25 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             except HeadStartError as error:
                 return gr.skip(), refusal(error)
 
-        told = [panel.choice, panel.fit, net, strip, panel.preset]
-        page.load(enter, kept, [kept, race_box, everything, *panel.inputs], **QUIET).then(
-            preview, panel.inputs, told, **QUIET
-        )
+        told = [panel.choice, panel.fit, net, strip, panel.preset, panel.why]
+        anew: dict[str, Any] = {"fn": preview, "inputs": panel.inputs, "outputs": told, **QUIET}
+        lists = [panel.widgets["task"], panel.widgets["backbone"]]
+        entered = page.load(enter, kept, [kept, race_box, everything, *panel.inputs], **QUIET)
+        entered.then(**anew).then(refreshed, kept, [everything, *lists], **QUIET)
         panel.start.click(start, [kept, *panel.inputs], [kept, race_box], **QUIET)
         panel.stop.click(stop, kept, None, **QUIET)
-        panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET)
-        panel.fit.click(make_fit, [kept, *panel.inputs], panel.inputs, **QUIET)
+        panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET).then(**anew)
+        panel.fit.click(make_fit, [kept, *panel.inputs], panel.inputs, **QUIET).then(**anew)
         panel.copy.click(link, panel.inputs, [query, race_box], **QUIET).then(None, query, None, js=_COPY, **QUIET)
         ends = [panel.widgets["examples"], panel.widgets["learning_stages"], about]
         for name in controls.ORDER:
             widget: Any = panel.widgets[name]
             if name in ("task", "backbone"):
-                widget.change(picked, panel.inputs, ends, **QUIET).then(preview, panel.inputs, told, **QUIET)
+                widget.change(picked, panel.inputs, ends, **QUIET).then(**anew)
+            elif name == "px":  # each new size is probed: not those that are passed while one is typed
+                gr.on([widget.blur, widget.submit], trigger_mode="always_last", **anew)
             else:
-                widget.change(preview, panel.inputs, told, trigger_mode="always_last", **QUIET)
+                widget.change(trigger_mode="always_last", **anew)
     return page
 
 
@@ -176,11 +194,10 @@ _COPY = """(query) => {
 
 
 def _choice(hub: Hub, plan: Plan) -> str:
-    facts = stages(plan.backbone, len(find_task(plan.task).classes), side(plan))
-    seconds = hub.expected_seconds(plan)
-    return (
-        f"{words.learning_choice(plan.learning_stages, facts)}. {words.LATER if seconds is None else words.cost(seconds)}."
-    )
+    task, seconds = find_task(plan.task), hub.expected_seconds(plan)
+    facts = stages(plan.backbone, len(task.classes), side(plan))
+    cost = words.LATER if seconds is None else words.cost(seconds, task)
+    return f"{words.learning_choice(plan.learning_stages, facts)}. {cost}."
 
 
 def _fit(hub: Hub, plan: Plan) -> dict[str, Any]:
@@ -203,7 +220,7 @@ def _pictures(plan: Plan) -> str:
     fields = ("examples", "seed", "patches", "inverted")
     settings = urlencode({name: getattr(plan, name) for name in fields})
     figures = "".join(
-        f'<figure><img src="{base}/pictures/{escape(plan.task)}/{k}?{escape(settings)}" loading="lazy" '
+        f'<figure><img src="{base}/pictures/{quote(plan.task, safe="")}/{k}?{escape(settings)}" loading="lazy" '
         f'alt="{escape(words.PICTURE_OF.format(name=name), quote=True)}"><figcaption>{escape(name)}</figcaption></figure>'
         for k, name in enumerate(task.classes[:SHOWN])
     )

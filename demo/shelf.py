@@ -9,15 +9,18 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import Album, DataError, Progressed, add_task, from_groups, open_set, remove_task, survey
 
-SETS, EACH = 12, 3  # sets kept in all, and of one visitor
+SETS, EACH = 40, 3  # sets kept in all, and of one visitor
+IDLE = 1800.0  # seconds without a race after which a set may make room for another visitor's
 CLASSES, PICTURES, BYTES = 12, 300, 10_000_000  # of a set put together on the page: classes, pictures each, bytes a picture
+DRAFT_BYTES = 200_000_000  # of such a set in all: it is held in memory
 DRAFTS = 40  # half-made sets of visitors
 
 
@@ -25,6 +28,7 @@ DRAFTS = 40  # half-made sets of visitors
 class _Set:
     owner: str
     folder: Path | None
+    used: float  # when it was brought, or last raced on
 
 
 @dataclass
@@ -35,12 +39,14 @@ class Draft:
 
 
 class Shelf:
-    """The sets that visitors brought, the oldest given away first."""
+    """The sets that visitors brought; one that is in use never makes room for another visitor's."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._home = Path(tempfile.mkdtemp(prefix="headstart-"))
         self._sets: OrderedDict[str, _Set] = OrderedDict()
         self._drafts: OrderedDict[str, Draft] = OrderedDict()
+        self._brought: dict[str, tuple[str, Path]] = {}  # owner -> title and folder of a zip not yet looked through
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -55,21 +61,48 @@ class Shelf:
         with self._lock:
             return tuple(name for name, mine in self._sets.items() if mine.owner == owner)
 
-    def add_zip(self, owner: str, path: Path, title: str) -> Generator[Progressed, None, str]:
-        """Take a copy of a zip, look through it, and make it a task; yields how far that has come, returns its name.
+    def touch(self, name: str) -> None:
+        """A race on this set starts: it is in use."""
+        with self._lock:
+            if name in self._sets:
+                self._sets[name].used = self._now()
+
+    def forget(self, owner: str) -> None:
+        """Delete everything that this visitor brought."""
+        with self._lock:
+            for name in [name for name, found in self._sets.items() if found.owner == owner]:
+                self._remove(name)
+            self._drafts.pop(owner, None)
+            self._drop_brought(owner)
+
+    def bring(self, owner: str, path: Path) -> None:
+        """Move an uploaded zip here, for `add_zip`: at once, because visitors who upload the same file share one path."""
+        folder = self._home / _new_name()
+        folder.mkdir()
+        try:
+            shutil.move(path, folder / "pictures.zip")
+        except OSError:  # another visitor's turn came first; add_zip says so
+            folder.rmdir()
+            return
+        with self._lock:
+            self._drop_brought(owner)
+            self._brought[owner] = path.stem[:60], folder
+
+    def add_zip(self, owner: str) -> Generator[Progressed, None, str]:
+        """Look through the zip that was brought and make it a task; yields how far that has come, returns its name.
 
         Raises DataError where it cannot be used.
         """
-        name = _new_name()
-        folder = self._home / name
-        folder.mkdir()
+        with self._lock:
+            if owner not in self._brought:
+                raise DataError("the zip did not arrive; bring it once more")
+            title, folder = self._brought.pop(owner)
         try:
-            copy = Path(shutil.copyfile(path, folder / "pictures.zip"))
-            album = yield from survey(copy, title[:60])
+            album = yield from survey(folder / "pictures.zip", title)
+            return self._keep(owner, album, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return self._keep(name, owner, album, folder)
 
     def add_hub(self, owner: str, name: str, examples: int) -> Generator[Progressed, None, str]:
         """Fetch so many pictures a class of a Hugging Face set, "owner/set@hub", and make them a task; returns its name.
@@ -77,28 +110,31 @@ class Shelf:
         Raises PlanError, DataError or UnavailableError where it cannot be had.
         """
         album = yield from open_set(name, examples)
-        return self._keep(_new_name(), owner, album, None)
+        return self._keep(owner, album, None)
 
     def draft(self, owner: str) -> Draft:
         """The set this visitor is putting together."""
         with self._lock:
-            draft = self._drafts.setdefault(owner, Draft())
-            self._drafts.move_to_end(owner)
-            while len(self._drafts) > DRAFTS:
-                self._drafts.popitem(last=False)
-            return draft
+            return self._draft(owner)
 
-    def put(self, owner: str, kind: str, pictures: list[tuple[str, bytes]]) -> None:
-        """Add pictures to a class of the visitor's draft. Raises DataError above the caps, which it states."""
-        groups = self.draft(owner).groups
-        if kind not in groups and len(groups) >= CLASSES:
-            raise DataError(f"there are {CLASSES} classes already; put more of them into a zip")
-        if too_large := [name for name, data in pictures if len(data) > BYTES]:
+    def put(self, owner: str, kind: str, paths: Sequence[Path]) -> None:
+        """Read pictures into a class of the visitor's draft. Raises DataError above the caps, which it states."""
+        try:
+            sizes = [path.stat().st_size for path in paths]
+        except OSError:
+            raise DataError("not all pictures arrived; bring them once more") from None
+        if too_large := [path.name for path, size in zip(paths, sizes, strict=True) if size > BYTES]:
             raise DataError(f"{too_large[0]} has more than {BYTES // 1_000_000} MB; make it smaller first")
-        mine = groups.get(kind, []) + pictures
-        if len(mine) > PICTURES:
-            raise DataError(f"a class has at most {PICTURES} pictures here; put more of them into a zip")
-        groups[kind] = mine
+        with self._lock:
+            groups = self._draft(owner).groups
+            if kind not in groups and len(groups) >= CLASSES:
+                raise DataError(f"there are {CLASSES} classes already; put more of them into a zip")
+            mine = groups.get(kind, [])
+            if len(mine) + len(paths) > PICTURES:
+                raise DataError(f"a class has at most {PICTURES} pictures here; put more of them into a zip")
+            if sum(sizes) + sum(len(data) for group in groups.values() for _, data in group) > DRAFT_BYTES:
+                raise DataError(f"all classes together have at most {DRAFT_BYTES // 1_000_000} MB here; bring a zip instead")
+            groups[kind] = mine + [(path.name, path.read_bytes()) for path in paths]
 
     def clear(self, owner: str) -> None:
         """Forget the visitor's draft."""
@@ -108,17 +144,34 @@ class Shelf:
     def finish(self, owner: str, title: str) -> Generator[Progressed, None, str]:
         """Make the visitor's draft a task; yields how far that has come, returns its name. Raises DataError."""
         album = yield from from_groups(title, self.draft(owner).groups)
+        name = self._keep(owner, album, None)
         self.clear(owner)
-        return self._keep(_new_name(), owner, album, None)
-
-    def _keep(self, name: str, owner: str, album: Album, folder: Path | None) -> str:
-        add_task(name, album, is_private=True)
-        with self._lock:
-            self._sets[name] = _Set(owner, folder)
-            mine = [other for other, found in self._sets.items() if found.owner == owner]
-            for old in [*mine[:-EACH], *list(self._sets)[:-SETS]]:
-                self._remove(old)
         return name
+
+    def _draft(self, owner: str) -> Draft:
+        draft = self._drafts.setdefault(owner, Draft())
+        self._drafts.move_to_end(owner)
+        while len(self._drafts) > DRAFTS:
+            self._drafts.popitem(last=False)
+        return draft
+
+    def _keep(self, owner: str, album: Album, folder: Path | None) -> str:
+        with self._lock:
+            mine = [name for name, found in self._sets.items() if found.owner == owner]
+            if len(mine) >= EACH:
+                self._remove(mine[0])
+            elif len(self._sets) >= SETS:
+                name, oldest = min(self._sets.items(), key=lambda item: item[1].used)
+                if self._now() - oldest.used < IDLE:
+                    raise DataError(f"{SETS} sets are kept here at the moment; try again in half an hour")
+                self._remove(name)
+            name = add_task(_new_name(), album, is_private=True)
+            self._sets[name] = _Set(owner, folder, self._now())
+        return name
+
+    def _drop_brought(self, owner: str) -> None:
+        if owner in self._brought:
+            shutil.rmtree(self._brought.pop(owner)[1], ignore_errors=True)
 
     def _remove(self, name: str) -> None:
         gone = self._sets.pop(name, None)

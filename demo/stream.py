@@ -31,6 +31,7 @@ STREAMS = 400  # open at once
 STRIP = 6  # pictures of a class in a strip
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # plotly.js is asked for with its version
 AN_HOUR = {"Cache-Control": "public, max-age=3600"}
+NEVER = {"Cache-Control": "private, no-store"}
 
 
 def routes(hub: Hub) -> list[Route]:
@@ -116,16 +117,21 @@ async def pictures(request: Request) -> Response:
     try:
         kind = request.path_params["kind"]
         plan = Plan.from_query(urlencode({**request.query_params, "task": request.path_params["task"]}))
-        if not 0 <= kind < len(find_task(plan.task).classes):
+        task = find_task(plan.task)
+        if not 0 <= kind < len(task.classes):
             return JSONResponse({"error": "no such class"}, status_code=404)
-        body = await run_in_threadpool(_strip, plan, kind)
+        body = await run_in_threadpool(_draw_strip if task.is_private else _strip, plan, kind)
     except HeadStartError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
-    return Response(body, media_type="image/webp", headers=AN_HOUR)
+    return Response(body, media_type="image/webp", headers=NEVER if task.is_private else AN_HOUR)
 
 
 @lru_cache(maxsize=512)
 def _strip(plan: Plan, kind: int) -> bytes:
+    return _draw_strip(plan, kind)
+
+
+def _draw_strip(plan: Plan, kind: int) -> bytes:
     out = io.BytesIO()
     Image.fromarray(strip(plan, kind, STRIP)).save(out, "webp", quality=85)
     return out.getvalue()

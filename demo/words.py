@@ -26,10 +26,13 @@ CONTROLS = {
         "More racers on the same chart",
         "At most three. Each is a training of its own, so the race takes longer.",
     ),
-    "patches": ("Patches a side", "1 leaves pictures whole. They change places, the same way in every picture."),
+    "patches": (
+        "Patches a side",
+        "1 leaves pictures whole. They change places in what the networks see, the same way in every picture.",
+    ),
     "inverted": ("Colours inverted, as in a negative", None),
     "label_noise": ("Share of training labels shuffled", "Held-out labels stay right."),
-    "normalisation": ("Normalisation", "Anything but the weights' own is what they were not made for."),
+    "normalisation": ("Normalisation", "Where it is not what the weights were made for, their features see glare."),
     "examples": ("Training pictures per class", "Fewer pictures: a bigger head start."),
     "learning": ("What the pretrained network may change", "Left: only the new head learns. Right: every stage does."),
     "budget": ("Both racers get the same number of", "Epochs: equal looks at the pictures. Seconds: equal compute."),
@@ -37,7 +40,7 @@ CONTROLS = {
     "seconds": ("Seconds", "Compute time for each racer; evaluation is not counted."),
     "scratch_rate": (
         "Learning rate from scratch",
-        "Peak; it warms up, then falls along a cosine. 0 = tuned for the network.",
+        "Peak; it warms up, then falls along a cosine. 0 = usual for this kind of network.",
     ),
     "head_rate": ("Learning rate of the new head", "The head starts from nothing, so it may move fast."),
     "scratch_optimizer": ("Optimizer from scratch", "The pretrained racer uses AdamW."),
@@ -47,7 +50,7 @@ CONTROLS = {
         "Learning rate of unfrozen stages",
         "Of the last stage. Too high, and it forgets what it knew. 0 = suits the network.",
     ),
-    "batch_size": ("Pictures per step", "The batch size of both racers."),
+    "batch_size": ("Pictures per step", "Of all racers. A small set is taken in at least six steps an epoch."),
     "augmented": ("Random crops and mirror images", "While stages are frozen, mirror images only: their answers are kept."),
     "seed": ("Seed", "Draws pictures, order and random weights. Same seed and epochs, same curves."),
 }
@@ -61,13 +64,14 @@ PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
     "none": ("Nothing broken", "Pictures and labels as they are.", {}),
     "jigsaw": (
         "Jigsaw, 4 × 4",
-        "Sixteen patches change places. Edges and textures stay, shapes are gone: what early stages know still helps.",
+        "Sixteen patches change places in what the networks see. Edges and textures stay, shapes are gone: "
+        "what early stages know still helps.",
         {"patches": 4},
     ),
     "dust": (
         "Single pixels",
-        "Every pixel has a new neighbour. No edge is left, so nothing that was learnt from photographs applies: "
-        "the head start shrinks or turns into a handicap.",
+        "Every pixel changes its place in what the networks see. No edge is left, so nothing that was learnt from "
+        "photographs applies: the head start shrinks or turns into a handicap.",
         {"patches": 512},
     ),
     "negative": (
@@ -77,13 +81,13 @@ PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "labels": (
         "Half the labels shuffled",
-        "Both learn from half-wrong answers. Good features cannot make up for wrong labels, only soften them.",
+        "Half of the training labels are dealt out anew. Good features cannot make up for wrong labels, only soften them.",
         {"label_noise": 0.5},
     ),
     "glasses": (
         "Wrong glasses",
         "Pixels come in as raw bytes, as when preprocessing is forgotten. Frozen stages see glare; "
-        "the network from scratch gets used to it.",
+        "a network from scratch with BatchNorm gets used to it.",
         {"normalisation": "raw"},
     ),
 }
@@ -133,9 +137,15 @@ NEEDS = "needs the Python package {package}"
 YOURS, OWN_WEIGHTS = "{title} (yours)", "{title} (own weights)"
 
 # Pictures of one's own
-OWN_ABOUT = "They stay in this server's memory for you alone, and are gone when it restarts or when {limit} newer sets came."
+OWN_ABOUT = (
+    "They are kept on this server for you alone, and deleted when it stops, when you press Forget, "
+    "or when you bring more than {limit} sets."
+)
+NOT_CONNECTED = "The page is still connecting; try again in a moment."
+FORGET, FORGOTTEN = "Forget my pictures", "Your pictures are deleted."
+PRIVATE_FAILURE = "it broke off; why is not told here, because that could name a visitor's own pictures"
 OWN_WAY = "Bring them as"
-OWN_WAYS = {"zip": "a zip", "classes": "photographs", "hub": "a Hub set"}
+OWN_WAYS = {"zip": "a zip", "classes": "photographs", "hub": "a Hugging Face set"}
 ZIP, ZIP_HINT = (
     "A zip with one folder of pictures for each class",
     "train and test (or val) folders are kept apart where there are any.",
@@ -181,11 +191,13 @@ def learning_choice(count: int, stages: tuple[Stage, ...]) -> str:
     return f"Fine-tuning the top: {top} learn 🔥, the stages below are frozen ❄"
 
 
-def cost(seconds: float) -> str:
-    """About how long a race will take."""
+def cost(seconds: float, task: Task) -> str:
+    """About how long a race will take, and what has to be fetched first."""
+    what = f"{task.size / 1e6:,.0f} MB" if task.size else "something"
+    first = "" if task.is_here else f" and {what} to fetch first"
     if seconds < 100:
-        return f"About {max(5, 5 * round(seconds / 5))} s here"
-    return f"About {round(seconds / 60)} minutes here"
+        return f"About {max(5, 5 * round(seconds / 5))} s here{first}"
+    return f"About {round(seconds / 60)} minutes here{first}"
 
 
 def fit(plan: Plan, before: Plan) -> str:
@@ -291,15 +303,15 @@ def about(backbone: Backbone, task: Task) -> str:
     notes = "".join(f"\n- {escape(note)}." for note in task.notes)
     return f"""
 **The pretrained racer** is a {backbone.description}; its head is new. **The racer from scratch** is the same \
-architecture with random weights. Both draw from the same {task.training} × {len(task.classes)} pictures \
+architecture with random weights. Both draw from the same {len(task.classes)} classes of {task.training} pictures or more \
 ({escape(task.title)}: {task.about[0].lower()}{task.about[1:]}; licence: {task.licence}), in the same order, \
 mirrored alike, and with the same random crops. While stages are frozen, their racer sees whole pictures instead of \
 crops, as they are or mirrored: so much can be computed once and kept.
 
 - **Held-out accuracy** is counted on {task.heldout:,} pictures that neither racer trains on: \
 named right, of all. The band is the 95 % Wilson interval. The thin line between the points is a rolling estimate.
-- **Compute time** is each racer's own, features computed ahead included, evaluation excluded. Both train at once, each \
-with half of the cores.
+- **Compute time** is each racer's own, features computed ahead included, evaluation excluded. All train at once, each \
+with its share of the cores.
 - **Frozen** stages do not change at all, BatchNorm statistics included. When stages are unfrozen, the head has been \
 trained first (LP-FT), and the rate halves at each stage further down.
 - **The verdict** compares both racers on the same held-out pictures (McNemar) and stays "too close to call" where \

@@ -25,7 +25,7 @@ from engine.events import (
     from_row,
     to_row,
 )
-from engine.fetch import home, reachable
+from engine.fetch import Address, home, obtainable
 from engine.huggingface import is_installed as hub_is_installed
 from engine.huggingface import open_set
 from engine.metrics import wilson
@@ -46,6 +46,7 @@ __all__ = [
     "RANGES",
     "RIVALS",
     "TARGETS",
+    "Address",
     "Album",
     "Backbone",
     "Curve",
@@ -86,8 +87,8 @@ __all__ = [
     "home",
     "hub_is_installed",
     "load_embedded",
+    "obtainable",
     "open_set",
-    "reachable",
     "record",
     "remove_task",
     "replay",

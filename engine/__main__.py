@@ -290,7 +290,7 @@ def sentence(end: Verdict, board: Scoreboard) -> str:
 def _sweep(parsed: argparse.Namespace, _rest: list[str]) -> int:
     from engine.sweep import Raced, summarise, sweep
 
-    plan = read_plan(argparse.Namespace(**{**vars(parsed), "examples": None}))
+    plan = read_plan(argparse.Namespace(**{**vars(parsed), "examples": str(max(parsed.examples))}))
     for count in parsed.examples:
         engine.check(dataclasses.replace(plan, examples=count))
     races: dict[int, list[Raced]] = {}

@@ -67,3 +67,21 @@ def resize(images: Tensor, px: int) -> Tensor:
     if images.shape[-2:] == (px, px):
         return scaled
     return torch.nn.functional.interpolate(scaled, size=(px, px), mode="bilinear", antialias=True)
+
+
+def shuffle_patches(images: Tensor, places: Tensor) -> Tensor:
+    """Cut pictures into n x n patches and let them change places, the same way in every picture.
+
+    No pixel is lost, only its neighbourhood: the answer is still in there. Where the side is no multiple of n, a margin of
+    less than a patch stays in place. images: (N, 3, H, W), square; places: (n * n,), as `breaking.draw_places` gives them.
+    """
+    side, count = images.shape[-1], math.isqrt(len(places))
+    size = side // count
+    first = (side - size * count) // 2
+    inner = slice(first, first + size * count)
+    tiles = images[..., inner, inner].unflatten(-1, (count, size)).unflatten(-3, (count, size))
+    tiles = tiles.permute(0, 1, 2, 4, 3, 5).flatten(2, 3)  # (N, 3, count * count, size, size)
+    mixed = tiles[:, :, places.to(images.device)].unflatten(2, (count, count)).permute(0, 1, 2, 4, 3, 5)
+    out = images.clone()
+    out[..., inner, inner] = mixed.flatten(4, 5).flatten(2, 3)
+    return out

@@ -38,6 +38,7 @@ class Stage:
     name: str
     shape: tuple[int, ...]  # (channels, height, width), (tokens, features) or (features,)
     parameters: int
+    activations: int = 0  # numbers that its layers put out for one picture: what learning has to remember
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,7 @@ def add(path: Path, architecture: str, px: int = 0, normalisation: str = "imagen
     if normalisation not in NORMALISATIONS:
         raise PlanError(f"normalisation is {normalisation!r}; weights are made for {' or '.join(NORMALISATIONS)}")
     kind, (mean, std) = ARCHITECTURES[architecture], NORMALISATIONS[normalisation]
-    if px and (px < kind.smallest or (kind.is_fixed and px != kind.px)):
-        raise PlanError(f"px is {px}; {kind.title} needs {'' if kind.is_fixed else 'at least '}{kind.smallest}")
+    check_side(kind, px or kind.px)
     backbone = Backbone(
         name=f"{architecture}+{path.stem}",
         title=kind.title,
@@ -161,6 +161,14 @@ def add_text(text: str) -> str:
     if not file or len(more) > 2 or (more and not more[0].isdigit()):
         raise PlanError(f"weights is {text!r}; write ARCHITECTURE=FILE, =FILE:PX or =FILE:PX:NORMALISATION")
     return add(Path(file), architecture, int(more[0]) if more else 0, more[1] if len(more) > 1 else "imagenet")
+
+
+def check_side(kind: Architecture, px: int) -> None:
+    """Raise PlanError where an architecture cannot take pictures of this side."""
+    if kind.is_fixed and px != kind.px:
+        raise PlanError(f"px is {px}; {kind.title} sees pictures of {kind.px} px only: 0 takes that")
+    if px < kind.smallest:
+        raise PlanError(f"px is {px}; {kind.title} needs at least {kind.smallest}: 0 takes what its weights were made for")
 
 
 def remove(name: str) -> None:
@@ -300,14 +308,27 @@ def _measure(architecture: str, classes: int, px: int) -> tuple[Stage, ...]:
     with torch.device("meta"):
         model = nn.Sequential(kind.cut(kind.build(classes))).eval()
         x = torch.empty(1, 3, px, px)
+    count = 0
+
+    def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal count
+        count += output.numel()
+
+    for module in model.modules():
+        if not list(module.children()):
+            module.register_forward_hook(note)
     facts = []
     for name, stage in model.named_children():
-        x = stage(x)
-        facts.append(Stage(name, tuple(x.shape[1:]), sum(p.numel() for p in stage.parameters())))
+        count, x = 0, stage(x)
+        facts.append(Stage(name, tuple(x.shape[1:]), sum(p.numel() for p in stage.parameters()), count))
     return tuple(facts)
 
 
 def stages(name: str, classes: int, px: int = 0) -> tuple[Stage, ...]:
-    """Every stage with its output shape at an input of `px` (0: its own) and parameter count, without making weights."""
+    """Every stage with its output shape at an input of `px` (0: its own) and sizes, without making weights.
+
+    Raises PlanError for an unknown backbone, and for a side it cannot take.
+    """
     backbone = find(name)
+    check_side(backbone.architecture, px or backbone.px)
     return _measure(backbone.architecture.name, classes, px or backbone.px)

@@ -27,37 +27,28 @@ def normalisation(plan: Plan, own: Statistics) -> Statistics:
 
 def apply(plan: Plan, drawn: Drawn) -> Drawn:
     """The drawn pictures with what this plan does to them."""
-    labels = drawn.training_labels
+    labels, images, asked = drawn.training_labels, drawn.training, drawn.heldout
     if plan.label_noise > 0:
         labels = shuffle_labels(labels, plan.label_noise, plan.seed)
-    return replace(drawn, training=alter(plan, drawn.training), heldout=alter(plan, drawn.heldout), training_labels=labels)
+    if plan.inverted:
+        images, asked = 255 - images, 255 - asked
+    # Patches change places in what a network is fed (freezing.normalise): moved before a crop or a resize, their pixels
+    # would run into one another, and only a racer with crops would see the grid cut
+    places = draw_places(plan.patches, drawn.px, plan.seed) if plan.patches > 1 else None
+    return replace(drawn, training=images, heldout=asked, training_labels=labels, places=places)
 
 
 def alter(plan: Plan, images: Tensor) -> Tensor:
-    """Pictures as both racers see them, (N, 3, H, W) uint8: in patches, and inverted, where the plan asks for it."""
+    """Pictures for a person to look at, (N, 3, H, W) uint8: in patches, and inverted, where the plan asks for it."""
     if plan.patches > 1:
-        images = shuffle_patches(images, plan.patches, plan.seed)
+        images = augment.shuffle_patches(images, draw_places(plan.patches, images.shape[-1], plan.seed))
     return 255 - images if plan.inverted else images
 
 
-def shuffle_patches(images: Tensor, patches: int, seed: int) -> Tensor:
-    """Cut pictures into patches x patches and let them change places, the same way in every picture.
-
-    No pixel is lost, only its neighbourhood: the answer is still in there. Where the side is no multiple, a margin of
-    less than a patch stays in place. images: (N, 3, H, W) uint8, square; as many patches as pixels shuffles pixels.
-    """
-    side = images.shape[-1]
-    count = min(patches, side)
-    size = side // count
-    first = (side - size * count) // 2
-    inner = slice(first, first + size * count)
-    tiles = images[..., inner, inner].unflatten(-1, (count, size)).unflatten(-3, (count, size))
-    tiles = tiles.permute(0, 1, 2, 4, 3, 5).flatten(2, 3)  # (N, 3, count * count, size, size)
-    places = torch.randperm(count * count, generator=augment.generator(seed, 7, count))
-    mixed = tiles[:, :, places.to(images.device)].unflatten(2, (count, count)).permute(0, 1, 2, 4, 3, 5)
-    out = images.clone()
-    out[..., inner, inner] = mixed.flatten(4, 5).flatten(2, 3)
-    return out
+def draw_places(patches: int, px: int, seed: int) -> Tensor:
+    """Which patch comes to which place, (n * n,) int64; n is `patches`, or `px` where there are no more pixels."""
+    count = min(patches, px)
+    return torch.randperm(count * count, generator=augment.generator(seed, 7, count))
 
 
 def shuffle_labels(labels: Tensor, share: float, seed: int) -> Tensor:

@@ -55,7 +55,8 @@ def is_here(known: Known) -> bool:
 def open_known(known: Known) -> Generator[Progressed, None, Album]:
     """The set as an album: what is missing is fetched, then unpacked and listed; no picture is decoded.
 
-    Raises UnavailableError for a package or an archive that is not to be had, or an archive that cannot be opened.
+    Raises UnavailableError for a package or an archive that is not to be had, an archive that cannot be opened, or a disk
+    without room for what is in it.
     """
     if known.needs and importlib.util.find_spec(known.needs) is None:
         raise UnavailableError(f"{known.title} needs the package {known.needs}; `pip install {known.needs}`, then ask again")
@@ -65,6 +66,11 @@ def open_known(known: Known) -> Generator[Progressed, None, Album]:
     try:
         found = openers.open_once(known.find, folder(known.name), {address.path for address in known.addresses})
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno in fetch.FULL:
+            raise UnavailableError(
+                f"The disk of {folder(known.name)} became full while {known.title} was unpacked. "
+                "What had been unpacked was deleted. Make room, or name another place with HEADSTART_HOME."
+            ) from error
         raise UnavailableError(
             f"{known.title} could not be opened ({type(error).__name__}: {error}); ask again to unpack it afresh, "
             f"or delete {folder(known.name)} to fetch it again"

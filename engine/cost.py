@@ -32,17 +32,21 @@ class Speed:
     update: float  # one optimizer step of the learning stages
 
 
+What = tuple[str, int, int, str, int]  # architecture, px, learning stages, optimizer, threads
+
+
 class Prober:
     """Knows how fast this machine is with what it has probed so far."""
 
     def __init__(self) -> None:
-        self._speeds: dict[tuple[str, int, int, str], Speed] = {}
+        self._speeds: dict[What, Speed] = {}
         self._one_at_a_time = threading.Lock()  # two probes at once would find the machine half as fast
 
-    def estimate(self, plan: Plan, may_probe: bool = True) -> float | None:
+    def estimate(self, plan: Plan, may_probe: Callable[[], bool] = lambda: True) -> float | None:
         """Seconds this race will take here, evaluation included; None where that needs a probe and none is allowed.
 
-        Raises PlanError for an unknown task or backbone.
+        `may_probe` is asked when a probe is about to begin. Pictures and weights are taken to be here. Raises PlanError
+        for an unknown task or backbone, and for a side it cannot take.
         """
         task, backbone, px = tasks.find(plan.task), backbones.find(plan.backbone), side(plan)
         kind = backbone.architecture
@@ -50,12 +54,13 @@ class Prober:
         pictures = plan.examples * len(task.classes)
         views = (2 if plan.augmented else 1) * pictures
         steps = training.batches_an_epoch(pictures, plan.batch_size) * plan.epochs
-        lanes = []
+        lanes: list[float] = []
+        machine = this_machine().shared_by(len(plan.lanes()))
         for lane in plan.lanes():
             seconds, began = 0.0, 0.0
             for phase in training.phases(lane, plan, kind, count):
                 learning = phase.learning_stages or count
-                speed = self._speed((kind.name, px, learning, phase.optimizer), may_probe)
+                speed = self._speed((kind.name, px, learning, phase.optimizer, machine.threads), may_probe)
                 if speed is None:
                     return None
                 if plan.budget == "epochs":
@@ -68,8 +73,7 @@ class Prober:
             if plan.budget == "seconds":
                 seconds += plan.seconds
             lanes.append(seconds * (1 + training.EVALUATION_SHARE))
-        machine = this_machine()
-        parallel = cores() // machine.shared_by(len(lanes)).threads if machine.threads else 1
+        parallel = cores() // machine.threads if machine.threads else 1
         return START_UP + TOGETHER * max(max(lanes), sum(lanes) / parallel)
 
     def fit(self, plan: Plan, seconds: float) -> Plan | None:
@@ -90,20 +94,20 @@ class Prober:
         least, most = RANGES["seconds"].low, plan.seconds if plan.budget == "seconds" else RANGES["seconds"].high
         return replace(plan, budget="seconds", seconds=float(min(most, max(least, round(seconds * 0.6)))))
 
-    def _speed(self, what: tuple[str, int, int, str], may_probe: bool) -> Speed | None:
-        if what not in self._speeds and may_probe:
+    def _speed(self, what: What, may_probe: Callable[[], bool]) -> Speed | None:
+        if what not in self._speeds and may_probe():
             with self._one_at_a_time:
-                if what not in self._speeds:
+                if what not in self._speeds and may_probe():  # a race may have begun while others were probing
                     self._speeds[what] = probe(*what)
         return self._speeds.get(what)
 
 
-def probe(architecture: str, px: int, learning_stages: int, optimizer: str) -> Speed:
+def probe(architecture: str, px: int, learning_stages: int, optimizer: str, threads: int) -> Speed:
     """Measure one racer with random weights and pictures of noise: about a second, more for a heavy network.
 
-    learning_stages: counted from the head down.
+    learning_stages: counted from the head down; threads: a racer's share of the cores, 0 on a GPU.
     """
-    machine = this_machine().shared_by(2)
+    machine = replace(this_machine(), threads=threads)
     before = torch.get_num_threads()
     machine.claim_thread()
     try:

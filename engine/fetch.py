@@ -25,7 +25,7 @@ from engine.errors import UnavailableError
 from engine.events import Progressed
 from engine.places import RefusedError, announced, candidates, home, in_words, is_offline, open_place, reachable
 
-__all__ = ["Address", "fetch", "home", "is_here", "reachable"]  # home and reachable are those of engine.places
+__all__ = ["Address", "fetch", "home", "is_here", "obtainable", "reachable"]  # home and reachable are those of engine.places
 
 if sys.platform == "win32":
     import msvcrt
@@ -58,6 +58,18 @@ class Address:
 def is_here(address: Address) -> bool:
     """Whether the file is there, whole: it was checked before it got its name."""
     return address.path.is_file()
+
+
+def obtainable(address: Address) -> str:
+    """Empty if the file is here or some place for it answers, else the reason in words, as for the publisher.
+
+    A mirror folder must hold the file; of a mirror's address and of the publisher only the host is asked.
+    """
+    reason = ""
+    for place in () if is_here(address) else candidates(address.file, address.url):
+        if not (reason := reachable(str(place))):
+            break
+    return reason
 
 
 def fetch(address: Address) -> Generator[Progressed, None, Path]:

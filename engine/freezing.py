@@ -17,7 +17,7 @@ from engine.device import Machine
 from engine.tasks import Drawn
 
 CHUNK = 50  # pictures of 64 px a forward pass without gradients; small enough that a stop is seen at once
-CACHE_SHARE = 0.2  # of the free memory that the features of one racer may take
+CACHE_SHARE = 0.3  # of the free memory that the features of all racers may take; while they are joined, twice that
 
 
 def chunk(px: int) -> int:
@@ -63,18 +63,25 @@ def settle(frozen: nn.Sequential, pictures: Drawn, machine: Machine) -> None:
     Untouched, BatchNorm would scale by statistics of nothing, and residual branches whose last gain starts at zero
     would be silent. No label is used.
     """
+    frozen.eval()
     norms = [m for m in frozen.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
     for norm in norms:
         norm.momentum = None  # a plain mean over what it sees
+        norm.train()
         if norm.affine:
             nn.init.ones_(norm.weight)
-    frozen.train()
-    pick = torch.linspace(0, len(pictures.training) - 1, min(64, len(pictures.training))).long()
-    pixels = augment.resize(pictures.training[pick.to(pictures.training.device)], pictures.px)
-    with torch.no_grad(), machine.autocast():
-        frozen(normalise(pixels, pictures))
+    for module in frozen.modules():
+        if isinstance(scale := getattr(module, "layer_scale", None), nn.Parameter):  # ConvNeXt's, 1e-6
+            nn.init.ones_(scale)
+    for rows in _few(pictures).split(max(16, chunk(pictures.px))) if norms else ():
+        pixels = augment.resize(pictures.training[rows.to(pictures.training.device)], pictures.px)
+        with torch.no_grad(), machine.autocast():
+            frozen(normalise(pixels, pictures))
+
+
+def _few(pictures: Drawn) -> Tensor:
+    """The rows of 64 training pictures at most, spread over the classes."""
+    return torch.linspace(0, len(pictures.training) - 1, min(64, len(pictures.training))).long()
 
 
 def cache_bytes(frozen: nn.Sequential, pictures: Drawn, augmented: bool, machine: Machine) -> int:
@@ -85,7 +92,9 @@ def cache_bytes(frozen: nn.Sequential, pictures: Drawn, augmented: bool, machine
 
 
 def normalise(pixels: Tensor, pictures: Drawn) -> Tensor:
-    """0..1 pixels (N, 3, px, px) -> what the network wants, channels last."""
+    """0..1 pixels (N, 3, px, px) -> what the network wants, channels last; in patches where the race asks for it."""
+    if pictures.places is not None:
+        pixels = augment.shuffle_patches(pixels, pictures.places)
     mean, std = (torch.tensor(v, device=pixels.device).view(1, 3, 1, 1) for v in (pictures.mean, pictures.std))
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -197,5 +206,5 @@ class CachedInputs:
 
 def _size(inputs: FreshInputs | CachedInputs) -> float:
     pictures = inputs.pictures
-    rows = torch.linspace(0, len(pictures.training) - 1, min(64, len(pictures.training))).long()
-    return float(inputs.batch(rows, 0).float().flatten(1).abs().sum(1).mean())
+    parts = [inputs.batch(rows, 0).float().flatten(1).abs().sum(1) for rows in _few(pictures).split(16)]
+    return float(torch.cat(parts).mean())

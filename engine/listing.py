@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -27,6 +28,7 @@ from engine.pictures import FileReader
 
 MOST_FILES = 100_000  # in one folder or zip
 MOST_UNPACKED = 4_000_000_000  # bytes that a zip may declare
+MOST_LISTED = 64_000_000  # bytes of a zip's own list of files
 MOST_RATIO = 200  # unpacked to packed, from 1 MB up: deflate reaches 1,000 on zeros and hardly 20 on pictures
 DEEPEST = 30  # folders below each other
 
@@ -35,6 +37,9 @@ SPLITS |= {"validation": "val", "eval": "eval", "evaluation": "eval"}
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic")
 HIDDEN = ("__macosx", "thumbs.db", "desktop.ini")
+
+# What ends a zip: the record (files, bytes of their list), its 64-bit form, and where the latter is
+END, END64, LOCATOR = struct.Struct("<10xHI6x"), struct.Struct("<32xQQ8x"), struct.Struct("<8xQ4x")
 
 Listing = dict[str, FileReader | str | None]  # path -> how to read it, or why it is left out, or None for a folder
 
@@ -74,14 +79,20 @@ def list_zip(path: Path, title: str) -> Listing:
     Raises DataError, beginning with `title`, for what is no whole zip, is locked, climbs out of itself or is a bomb.
     """
     try:
+        listed, declared = _declared(path)
+        if declared > MOST_FILES:
+            raise DataError(f"{title} has {declared:,} files; at most {MOST_FILES:,} are looked at")
+        if listed > MOST_LISTED:
+            raise DataError(
+                f"{title} is refused: its list of files alone has {listed / 1e6:,.0f} MB; "
+                f"at most {MOST_FILES:,} files are looked at"
+            )
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except FileNotFoundError:
         raise DataError(f"{title} is not there ({path})") from None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, OverflowError):
         raise DataError(_no_zip(path, title)) from None
-    if len(members) > MOST_FILES:
-        raise DataError(f"{title} has {len(members):,} files; at most {MOST_FILES:,} are looked at")
     if (total := sum(member.file_size for member in members)) > MOST_UNPACKED:
         raise DataError(f"{title} is {total / 1e9:.1f} GB unpacked; at most {MOST_UNPACKED / 1e9:.0f} GB are read")
     listing = Listing()
@@ -105,6 +116,42 @@ def list_zip(path: Path, title: str) -> Listing:
         else:
             listing[name] = partial(_read_member, path, member)
     return listing
+
+
+def _declared(path: Path) -> tuple[int, int]:
+    """How many bytes the list of files of a zip has, and how many files are in it; 0 and 0 where the list is not found.
+
+    The number is the larger of what the zip says and what its list holds, because ZipFile reads all that the list holds.
+    """
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - END.size - 0xFFFF)  # a comment of at most 0xFFFF bytes may follow
+        tail = _bytes_at(file, start, END.size + 0xFFFF)
+        at = len(tail) - END.size
+        if at < 0 or not (tail.startswith(b"PK\5\6", at) and tail.endswith(b"\0\0")):
+            at = tail.rfind(b"PK\5\6")
+        if at < 0 or at + END.size > len(tail):
+            return 0, 0
+        records = {start + at: END.unpack_from(tail, at)}  # where the list ends: files, bytes
+        # ZipFile believes a 64-bit record wherever its locator stands, whatever the ordinary record says
+        before = start + at - LOCATOR.size
+        locator = _bytes_at(file, before, LOCATOR.size)
+        if locator.startswith(b"PK\6\7"):
+            places = {before - END64.size, *LOCATOR.unpack(locator)}
+            found = {place: _bytes_at(file, place, END64.size) for place in places if place <= before - END64.size}
+            larger = {place: END64.unpack(record) for place, record in found.items() if record.startswith(b"PK\6\6")}
+            records = larger or records
+        files, listed = (max(values) for values in zip(*records.values(), strict=True))
+        if files <= MOST_FILES and listed <= MOST_LISTED:
+            lists = (_bytes_at(file, max(0, end - length), length) for end, (_, length) in records.items())
+            files = max(files, *(data.count(b"PK\1\2") for data in lists))
+    return listed, files
+
+
+def _bytes_at(file: BinaryIO, place: int, count: int) -> bytes:
+    if place < 0:
+        return b""
+    file.seek(place)
+    return file.read(count)
 
 
 def _no_zip(path: Path, title: str) -> str:

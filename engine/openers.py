@@ -10,6 +10,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -20,9 +21,10 @@ from torchvision import datasets
 from torchvision.datasets.utils import extract_archive
 
 from engine import pictures
-from engine.errors import DataError
+from engine.errors import DataError, UnavailableError
 
 BANNER = 20  # pixels: the photographer's name at the foot of every FGVC-Aircraft photograph (its README)
+ROOM = 2.5  # times the archives' size: what unpacking may take on the disk
 SHARE = 5  # one picture in five is held out where a set has no official split
 DISHES = ("caesar_salad", "french_fries", "hamburger", "ice_cream", "pancakes", "pizza", "ramen", "steak", "sushi", "tacos")
 # fmt: off
@@ -70,19 +72,25 @@ def open_once(find: Find, home: Path, archives: Collection[Path]) -> Found:
     """What `find` finds in the folder `home`, whose archives are unpacked for good or not at all.
 
     A mark is set when it is done; what lies there without the mark is a half and removed first. Raises UNREADABLE
-    where an archive or what was unpacked from it is damaged; then the next time unpacks afresh.
+    where an archive or what was unpacked from it is damaged, or the disk becomes full: nothing half stays, and the next time
+    unpacks afresh. Raises UnavailableError where the disk has no room for it from the start.
     """
     mark = home / ".unpacked"
     with _ONE_AT_A_TIME:
         is_unpacked = mark.exists()
         if not is_unpacked:
             _keep_only(archives, home)
+            _check_room(archives, home)
         try:
             found = find(home, not is_unpacked)
-        except UNREADABLE:
-            mark.unlink(missing_ok=True)
+            mark.touch()
+        except BaseException as error:
+            if not is_unpacked:
+                with suppress(OSError):  # what cannot be removed now is removed the next time
+                    _keep_only(archives, home)
+            elif isinstance(error, UNREADABLE):
+                mark.unlink(missing_ok=True)
             raise
-        mark.touch()
     return found
 
 
@@ -243,6 +251,15 @@ def _lot(sample: tuple[str, int]) -> str:
 
 def _array(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image).convert("RGB")
+
+
+def _check_room(archives: Collection[Path], home: Path) -> None:
+    needed, free = ROOM * sum(path.stat().st_size for path in archives), shutil.disk_usage(home).free
+    if needed > free:
+        raise UnavailableError(
+            f"Unpacking {home.name} needs {needed / 1e6:,.1f} MB, and {home} has {free / 1e6:,.1f} MB free. "
+            "Make room, or name another place with HEADSTART_HOME."
+        )
 
 
 def _keep_only(files: Collection[Path], home: Path) -> None:

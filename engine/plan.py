@@ -23,7 +23,7 @@ LANES: tuple[LaneName, ...] = get_args(LaneName)
 RIVALS: tuple[LaneName, ...] = LANES[:2]  # in every race; the verdict is between them
 EXTRAS: tuple[LaneName, ...] = LANES[2:]  # may join on the same chart
 MOST_LANES = 5
-TOP_STAGES = 3  # that learn in the lane "top": the head and two below it
+TOP_STAGES = 2  # that learn in the lane "top": the head and the one below it
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from engine.plan import Lane, Plan
 from engine.training import train
 
 T = TypeVar("T")
+MEMORY_SHARE = 0.7  # of what is free that a race may take
 WONDER = 0.7  # seconds after which people ask what a page is doing
 
 
@@ -27,18 +28,30 @@ def check(plan: Plan) -> None:
     """Raise PlanError or UnavailableError where this plan cannot be raced here; loads and fetches nothing."""
     task, backbone = tasks.find(plan.task), backbones.find(plan.backbone)
     tasks.check_examples(task, plan.examples)
-    kind, px = backbone.architecture, side(plan)
-    if kind.is_fixed and px != kind.px:
-        raise PlanError(f"px is {px}; {backbone.title} sees pictures of {kind.px} px only: 0 takes that")
-    if px < kind.smallest:
-        raise PlanError(f"px is {px}; {backbone.title} needs at least {kind.smallest}: 0 takes {backbone.px}")
-    count = len(backbones.stages(plan.backbone, len(task.classes), px))
+    facts = backbones.stages(plan.backbone, len(task.classes), side(plan))
+    count = len(facts)
     for lane in plan.lanes():
         if lane.learning_stages > count:
             raise PlanError(f"learning_stages is {lane.learning_stages}; {backbone.title} has {count} stages")
         if lane.name != "transfer" and lane.pretrained and (lane.learning_stages or count) == plan.learning_stages:
             raise PlanError(f"extra_lanes has {lane.name!r}; that is what the pretrained racer does already")
+    needed, free = memory(plan, facts), this_machine().free_memory()
+    if needed > MEMORY_SHARE * free:
+        raise PlanError(
+            f"{backbone.title} at {side(plan)} px with {len(plan.lanes())} racers needs about {needed / 1e9:.1f} GB of "
+            f"memory; {free / 1e9:.1f} GB are free here: choose a smaller network, picture size or batch, or fewer racers"
+        )
     backbones.check_weights(backbone)
+
+
+def memory(plan: Plan, facts: Sequence[backbones.Stage]) -> int:
+    """Bytes that the networks of all racers take while they learn, about: weights, gradients, AdamW's two means, layers."""
+    total = 0
+    for lane in plan.lanes():
+        learning = facts[-lane.learning_stages :] if lane.learning_stages else facts
+        total += 4 * sum(stage.parameters for stage in facts) + 12 * sum(stage.parameters for stage in learning)
+        total += 4 * plan.batch_size * sum(stage.activations for stage in learning)
+    return total
 
 
 def side(plan: Plan) -> int:

@@ -15,7 +15,7 @@ from itertools import zip_longest
 import torch
 from torch import Tensor
 
-from engine import augment, catalogue, embedded, pictures
+from engine import augment, catalogue, embedded, fetch, pictures
 from engine.album import Album
 from engine.errors import PlanError, UnavailableError
 from engine.events import Progressed, finish
@@ -58,6 +58,7 @@ class Drawn:
     px: int  # side of what the network sees
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    places: Tensor | None = None  # where patches of what a network sees come to (breaking.draw_places); None = whole
 
     def to(self, device: str) -> Drawn:
         """The same pictures on another device."""
@@ -144,14 +145,14 @@ def _describe(task: Task, album: Album) -> Task:
     )
 
 
-def source(name: str) -> tuple[str, str]:
-    """Where a set would come from, and the package that is missing to read it; "" for nothing. Raises PlanError."""
+def source(name: str) -> tuple[fetch.Address | None, str]:
+    """The first file that is not here yet, and the package that is missing to read the set or "". Raises PlanError."""
     find(name)
     known = catalogue.KNOWN.get(name)
     if known is None:
-        return "", ""
+        return None, ""
     missing = known.needs if known.needs and importlib.util.find_spec(known.needs) is None else ""
-    return known.addresses[0].url, missing
+    return next((address for address in known.addresses if not fetch.is_here(address)), None), missing
 
 
 def add(

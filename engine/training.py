@@ -101,7 +101,7 @@ def train(
             freezing.settle(frozen, pictures, machine)
         freezing.freeze(frozen)
         freezing.learn(learning, lane.pretrained)
-        can_be_kept = cached and len(frozen) and _fits(frozen, pictures, plan.augmented, machine)
+        can_be_kept = cached and len(frozen) and _fits(frozen, pictures, plan, machine)
         kind = freezing.CachedInputs if can_be_kept else freezing.FreshInputs
         inputs = kind(frozen, pictures, plan.augmented, plan.seed, machine)
         judge.turn_to(learning, inputs)
@@ -169,10 +169,10 @@ def train(
     )
 
 
-def _fits(frozen: nn.Sequential, pictures: Drawn, augmented: bool, machine: Machine) -> bool:
+def _fits(frozen: nn.Sequential, pictures: Drawn, plan: Plan, machine: Machine) -> bool:
     """Whether the features at this boundary may be kept; low in a network they are many times the pictures' size."""
-    needed = freezing.cache_bytes(frozen, pictures, augmented, machine)
-    return needed <= freezing.CACHE_SHARE * machine.free_memory()
+    needed = freezing.cache_bytes(frozen, pictures, plan.augmented, machine)
+    return needed <= freezing.CACHE_SHARE / len(plan.lanes()) * machine.free_memory()
 
 
 def _progress(plan: Plan, step: int, steps: int, seconds: float) -> float:

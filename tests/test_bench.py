@@ -14,6 +14,7 @@ from visitors import TWO, look, zipped
 from engine import Plan, PlanError, backbones, race, run_race, tasks
 from engine.bench import naive, recipes, speed, transfer
 from engine.bench.transfer import Row
+from engine.errors import DataError
 from engine.events import Finished, finish
 from engine.plan import Lane
 
@@ -105,6 +106,14 @@ def test_what_was_measured_is_not_measured_again(
     rows = [Row(**json.loads(line)) for line in out.read_text().splitlines()]
     assert [(row.seed, row.scratch) for row in rows] == [(0, 100), (1, 120)]
     assert "55.0% ± 7.1%" in capsys.readouterr().out
+
+
+def test_a_racer_without_an_end_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = [Finished(lane, "done", 9, 1.0, 9, 1.0, 5, 9, "110000111", "") for lane in ("scratch", "transfer")]
+    ends.append(replace(ends[0], lane="frozen", reason="failed", correct=0, answers="", message="out of memory"))
+    monkeypatch.setattr(transfer, "run_race", lambda _: iter(ends))
+    with pytest.raises(DataError, match=r"^tabletop with resnet10, 5 a class, seed 3: frozen failed \(out of memory\)"):
+        transfer.measure(Plan(examples=5, seed=3))
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from conftest import TRAIN
+from conftest import CPU, TRAIN
 
-from engine import Plan, augment, breaking
+from engine import Plan, augment, breaking, freezing
 from engine.tasks import Drawn
 
 
@@ -17,17 +19,17 @@ def pictures(side: int) -> torch.Tensor:
 @pytest.mark.parametrize(("side", "patches"), [(32, 2), (32, 8), (37, 4), (32, 32), (8, 512)])
 def test_shuffled_patches_lose_no_pixel_and_move_alike_in_every_picture(side: int, patches: int) -> None:
     images = pictures(side)
-    mixed = breaking.shuffle_patches(images, patches, 0)
+    mixed = augment.shuffle_patches(images, breaking.draw_places(patches, side, 0))
     assert not torch.equal(mixed, images)
     assert torch.equal(mixed.flatten(2).sort().values, images.flatten(2).sort().values)
     same = torch.stack([images[0]] * 2)
-    assert torch.equal(*breaking.shuffle_patches(same, patches, 0))
+    assert torch.equal(*augment.shuffle_patches(same, breaking.draw_places(patches, side, 0)))
 
 
 def test_a_patch_stays_whole() -> None:
     images = torch.arange(16, dtype=torch.uint8).repeat_interleave(8, 0).view(1, 1, 4, 32)
     images = images.repeat_interleave(8, 2)[:, :, :32].expand(1, 3, 32, 32)
-    mixed = breaking.shuffle_patches(images, 4, 1)
+    mixed = augment.shuffle_patches(images, breaking.draw_places(4, 32, 1))
     for row in range(4):
         for column in range(4):
             assert len(mixed[0, 0, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8].unique()) == 1
@@ -53,7 +55,8 @@ def test_shuffled_labels_keep_the_size_of_every_class_and_leave_the_rest() -> No
 
 def test_both_sides_are_broken_alike_and_held_out_labels_are_never_touched(drawn: Drawn) -> None:
     broken = breaking.apply(Plan(patches=4, inverted=True, label_noise=1.0), drawn)
-    assert not torch.equal(broken.heldout, drawn.heldout)
+    assert torch.equal(broken.heldout, 255 - drawn.heldout)
+    assert broken.places is not None
     assert torch.equal(broken.heldout_labels, drawn.heldout_labels)
     assert not torch.equal(broken.training_labels, drawn.training_labels)
     assert len(drawn.training) <= 3 * TRAIN
@@ -66,3 +69,16 @@ def test_normalisations_are_what_they_are_called() -> None:
         mean, std = breaking.normalisation(Plan(normalisation=name), own)  # type: ignore[arg-type]
         white[name] = (1 - mean[0]) / std[0]
     assert white == {"own": 0.9, "symmetric": 1.0, "raw": 255.0, "imagenet": pytest.approx(2.2489, abs=1e-4)}
+
+
+@pytest.mark.parametrize("mode", ["crops", "whole"])
+def test_pixels_change_places_in_what_the_network_sees_and_none_runs_into_another(drawn: Drawn, mode: str) -> None:
+    """Shuffled before a resize, pixels would be averaged with their new neighbours."""
+    broken = breaking.apply(Plan(patches=512), replace(drawn, px=16))
+    plain = replace(broken, places=None)
+    seen = [
+        freezing.FreshInputs(torch.nn.Sequential(), pictures, mode == "crops", 0, CPU).batch(torch.arange(4), 0)
+        for pictures in (broken, plain)
+    ]
+    assert not torch.equal(*seen)
+    torch.testing.assert_close(seen[0].flatten(2).sort().values, seen[1].flatten(2).sort().values)

@@ -17,6 +17,13 @@ def test_what_the_widgets_show_is_the_plan_that_is_read(tiny: Path) -> None:
     assert controls.read_plan(shown) == plan
 
 
+def test_a_number_of_patches_that_only_a_link_has_joins_the_choices(tiny: Path) -> None:
+    at = controls.ORDER.index("patches")
+    shown = controls.show_plan(Plan(patches=3))[at]
+    assert (shown["value"], ("3 × 3", 3) in shown["choices"]) == (3, True)  # type: ignore[index]
+    assert ("3 × 3", 3) not in controls.show_plan(Plan())[at]["choices"]  # type: ignore[index]
+
+
 def test_the_sliders_end_where_the_task_and_the_network_do(tiny: Path) -> None:
     with gr.Blocks():
         panel = controls.build([("Tabletop", "tabletop")], [("ResNet-10", "resnet10")], lambda task: None)

@@ -32,7 +32,7 @@ def prober(px: int, learn: float = 3.0, name: str = "resnet10") -> Prober:
     for side in (px, 160, 128, 96, 64):
         area = (side / px) ** 2
         for stages, share in ((1, 0.1), (3, 0.5), (6, 1.0)):
-            known._speeds[name, side, stages, "adamw"] = Speed(area, learn * share * area, 2.0 * share)
+            known._speeds[name, side, stages, "adamw", 1] = Speed(area, learn * share * area, 2.0 * share)
     return known
 
 
@@ -63,7 +63,7 @@ def test_pictures_that_are_not_mirrored_are_run_once(tiny: Path) -> None:
     frozen = replace(TINY, learning_stages=1)
     cheap = Prober()
     for stages in (1, 6):
-        cheap._speeds["resnet10", 32, stages, "adamw"] = Speed(1.0 if stages == 1 else 0.0, 0.0, 0.0)
+        cheap._speeds["resnet10", 32, stages, "adamw", 1] = Speed(1.0 if stages == 1 else 0.0, 0.0, 0.0)
     seen = [(cheap.estimate(replace(frozen, augmented=mirrored)) - START_UP) for mirrored in (True, False)]
     assert seen[0] / seen[1] == pytest.approx((2 * 12 + 18) / (12 + 18))
 
@@ -77,7 +77,7 @@ def test_equal_seconds_cost_their_seconds_whatever_a_step_takes(tiny: Path) -> N
 
 
 def test_without_a_probe_nobody_knows(tiny: Path) -> None:
-    assert Prober().estimate(TINY, may_probe=False) is None
+    assert Prober().estimate(TINY, may_probe=lambda: False) is None
 
 
 def test_a_real_probe_is_positive_and_made_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_real_probe_is_positive_and_made_once(tiny: Path, monkeypatch: pytest.
     short = known.estimate(plan)
     monkeypatch.setattr(cost, "probe", lambda *_: pytest.fail("probed again"))
     assert START_UP < short < known.estimate(replace(plan, epochs=8))
-    assert known.estimate(plan, may_probe=False) == short
+    assert known.estimate(plan, may_probe=lambda: False) == short
     assert all(0 < value < 10 for speed in known._speeds.values() for value in (speed.forward, speed.learn, speed.update))
 
 
@@ -98,7 +98,7 @@ def test_every_optimizer_can_be_probed_and_the_threads_are_given_back(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert cost.probe("resnet10", 32, 1, optimizer).learn > 0
+        assert cost.probe("resnet10", 32, 1, optimizer, 1).learn > 0
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -107,7 +107,7 @@ def test_every_optimizer_can_be_probed_and_the_threads_are_given_back(
 def test_a_probe_does_not_disturb_a_race_that_is_being_built(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "PROBE", 0.0)
     before = torch.get_rng_state()
-    cost.probe("resnet10", 32, 1, "adamw")
+    cost.probe("resnet10", 32, 1, "adamw", 1)
     assert torch.equal(torch.get_rng_state(), before)
 
 

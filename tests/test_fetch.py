@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import socket
 import subprocess
@@ -20,9 +21,10 @@ from types import SimpleNamespace
 import pytest
 
 from engine import fetch as fetching
+from engine import places
 from engine.errors import UnavailableError
 from engine.events import Progressed
-from engine.fetch import Address, fetch, home, is_here
+from engine.fetch import Address, fetch, home, is_here, obtainable
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 MD5 = "md5:" + hashlib.md5(BODY).hexdigest()
@@ -84,6 +86,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
+    places._answers.clear()
     monkeypatch.setattr(fetching, "PAUSE", 0.0)
 
 
@@ -355,6 +358,30 @@ def test_the_refusal_names_every_place_and_what_to_do(
 def test_offline_means_that_nobody_is_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_OFFLINE", "1")
     assert "not tried, because HEADSTART_OFFLINE is set" in refusal(bees(site.url))
+    assert site.asked == []
+
+
+@pytest.mark.parametrize("name", ["tasks/bees/bees.zip", "bees-v2.zip"])
+def test_offline_a_mirror_folder_still_has_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    address = bees("https://example.org/bees-v2.zip")
+    monkeypatch.setenv("HEADSTART_OFFLINE", "1")
+    monkeypatch.setenv("HEADSTART_MIRROR", str(tmp_path / "stick"))
+    assert obtainable(address) == "no network is used, because HEADSTART_OFFLINE is set"
+    (tmp_path / "stick" / name).parent.mkdir(parents=True)
+    (tmp_path / "stick" / name).write_bytes(BODY)
+    assert obtainable(address) == ""
+    assert collect(address)[1].read_bytes() == BODY
+    monkeypatch.delenv("HEADSTART_MIRROR")
+    assert obtainable(address) == ""  # it is here
+
+
+def test_a_mirror_or_a_publisher_that_answers_may_have_the_file(
+    site: Site, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert obtainable(bees(site.url)) == ""
+    assert re.fullmatch("127.0.0.1 does not answer: .+", obtainable(bees(closed + "/bees.zip")))
+    monkeypatch.setenv("HEADSTART_MIRROR", site.address)
+    assert obtainable(bees(closed + "/bees.zip")) == ""
     assert site.asked == []
 
 

@@ -6,12 +6,27 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from visitors import texture
 
+from demo import words
 from demo.hub import WAITING, Hub, Log, QueueFullError, Scribe, standing
-from engine import Finished, Plan, PlanError, Progressed, Scoreboard, Stamp, record, run_race
+from engine import (
+    Album,
+    Finished,
+    Plan,
+    PlanError,
+    Progressed,
+    Scoreboard,
+    Stamp,
+    add_task,
+    record,
+    remove_task,
+    run_race,
+)
 
 LONG = Plan(examples=4, epochs=500, batch_size=6)
 SHORT = Plan(examples=3, epochs=1, learning_stages=1)
@@ -266,6 +281,52 @@ def test_long_work_before_the_start_is_told_in_words_with_its_share() -> None:
     assert row["event"] == "Preparing"
     assert row["text"].startswith("Fetching pets.tar.gz")
     assert row["progress"] == 0.25
+
+
+@pytest.fixture
+def secret(tiny: Path) -> Iterator[str]:
+    """The name of one visitor's set of pictures."""
+    readers = tuple(tuple(partial(texture, 10 * k + n) for n in range(4)) for k in range(2))
+    yield add_task("own-secret", Album("unicorns", ("anna", "berta"), readers, readers, ()), is_private=True)
+    remove_task("own-secret")
+
+
+def test_what_names_one_visitors_pictures_never_enters_the_log(hub: Hub, secret: str) -> None:
+    log = hub.find(hub.start(replace(SHORT, task=secret), "ann"))
+    assert log is not None
+    until(lambda: log.state == "ended")
+    started = next(row for row in rows(log) if row["event"] == "RaceStarted")
+    assert json.loads(started["plan"]) == json.loads(replace(SHORT, task="own").to_json())
+    assert started["classes"] == ["class 1", "class 2"]
+    assert log.plan.task == secret  # her own page shows it again
+    assert not [row for row in log.rows if any(word in row for word in (secret, "unicorns", "anna", "berta"))]
+
+
+def test_what_is_told_of_one_visitors_pictures_names_no_set_and_no_file() -> None:
+    log = Log(Plan(), "ann", is_private=True)
+    scribe = Scribe(log)
+    scribe.write(0.0, Progressed("decode", "unicorns", 1, 2, "pictures", 1.0, 1.0))
+    scribe.write(0.0, Progressed("download", "resnet50.pth", 1, 2, "bytes", 1.0, 1.0))
+    scribe.write(1.0, Finished("scratch", "failed", 1, 1.0, 1, 1.0, 1, 1, "", "anna.jpg is damaged"))
+    decoded, fetched, failed, _ = rows(log)
+    assert decoded["text"].startswith(f"Decoding {words.OWN}")
+    assert "resnet50.pth" in fetched["text"]
+    assert failed["message"] == words.PRIVATE_FAILURE
+    assert not [row for row in log.rows if "unicorns" in row or "anna" in row]
+
+
+def test_a_race_on_pictures_given_away_meanwhile_names_them_no_more(hub: Hub, secret: str) -> None:
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    log = hub.find(hub.start(replace(SHORT, task=secret), "bob"))
+    assert log is not None
+    remove_task(secret)
+    third = hub.start(SHORT, "cat")  # the queue is told its places all the same
+    assert rows(hub.find(third))[-1]["wait"] > 0
+    hub.stop(first, "ann")
+    until(lambda: log.state == "ended")
+    assert rows(log)[-1] == {"event": "Ended", "reason": "failed", "message": words.PRIVATE_FAILURE}
+    assert not [row for row in log.rows if secret in row]
 
 
 def test_a_race_that_waited_for_a_download_does_not_correct_what_is_expected() -> None:

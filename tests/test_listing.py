@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
 from pathlib import Path
 
@@ -131,6 +132,30 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(listing, "MOST_FILES", 19)
     assert refusal(zipped(tmp_path, TWO)) == "set.zip has 20 files; at most 19 are looked at"
     assert refusal(unpacked(tmp_path, TWO)) == "set.zip has more than 19 files: choose the folder that holds the classes"
+
+
+@pytest.mark.parametrize(("said", "honest"), [(20, True), (20, False), (3, True), (3, False)])
+def test_too_many_files_are_refused_before_their_list_is_read(
+    said: int, honest: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zipped(tmp_path, TWO)
+    data = path.read_bytes()
+    at = data.index(b"PK\5\6")
+    listed = int.from_bytes(data[at + 12 : at + 16], "little")
+    if honest:
+        data = data[: at + 8] + struct.pack("<HH", said, said) + data[at + 12 :]
+    else:  # in a 64-bit record, behind an ordinary one that says nothing
+        large = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, said, said, listed, at - listed)
+        end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 3) + b"bye"
+        data = data[:at] + large + struct.pack("<4sIQI", b"PK\6\7", 0, at, 1) + end
+    path.write_bytes(data)
+    assert look(path).classes == ("cats", "dogs")
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the whole list was read"))
+    with monkeypatch.context() as patch:
+        patch.setattr(listing, "MOST_FILES", 19)
+        assert refusal(path) == "set.zip has 20 files; at most 19 are looked at"
+    monkeypatch.setattr(listing, "MOST_LISTED", listed - 1)
+    assert refusal(path) == ("set.zip is refused: its list of files alone has 0 MB; at most 100,000 files are looked at")
 
 
 def test_too_much_to_unpack_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 
 from demo import live, words
-from engine import LANES, RIVALS, TARGETS
+from engine import LANES, RIVALS, TARGETS, Plan
 
 
 def test_every_trace_tells_the_script_what_it_draws() -> None:
@@ -21,6 +21,13 @@ def test_the_script_is_whole() -> None:
     used = set(re.findall(r'word\("(\w+)"', script))
     assert used <= set(words.SCRIPT)
     assert json.loads(json.dumps(live.known())) == live.known()
+
+
+def test_an_earlier_race_is_drawn_only_beside_one_on_the_same_pictures_and_network() -> None:
+    assert live.known()["plan"] == {"task": Plan().task, "backbone": Plan().backbone}
+    script = live.SCRIPT.read_text(encoding="utf-8")
+    assert "ghosts.filter(isAlike)" in script
+    assert "{ lanes, task, backbone," in script
 
 
 def test_the_markup_has_a_field_for_every_figure_and_runs_no_template() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,10 @@ import torch
 from conftest import checkpoint
 from visitors import Files, folder, unpacked, zipped
 
+import engine
 from engine import backbones
 from engine.__main__ import main, progress
+from engine.errors import UnavailableError
 from engine.events import Finished, Progressed, RaceFinished, RaceStarted, from_row
 
 QUICK = ["--examples", "3", "--epochs", "2", "--batch-size", "6"]
@@ -59,7 +61,7 @@ def test_a_recorded_race_is_replayed_event_by_event(tiny: Path, tmp_path: Path, 
         (["race", "--weights", "nowhere.pth"], 3, "nowhere.pth is missing; name another file"),
         (["race", "--backbone", "brain", "--weights", "nowhere.pth"], 2, "architecture is 'brain'; there is resnet10"),
         (["race", "--extra-lanes", "sideways"], 2, "extra_lanes is ('sideways',); it must be a list of random"),
-        (["race", *QUICK, "--learn", "top2", "--extra-lanes", "top"], 2, "that is what the pretrained racer does already"),
+        (["race", *QUICK, "--learn", "top1", "--extra-lanes", "top"], 2, "that is what the pretrained racer does already"),
         (["race", *QUICK, "--px", "16"], 2, "px is 16; ResNet-10 needs at least 32"),
         (["replay", "nowhere.jsonl"], 3, "nowhere.jsonl does not exist"),
         (["pretrain", "--images", "nowhere"], 3, "nowhere holds no train pictures"),
@@ -98,6 +100,23 @@ def test_a_sweep_ends_in_a_table(tiny: Path, capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "2/2" in out
     assert "| 2 |" in out
+
+
+def test_a_sweep_fetches_as_many_pictures_as_its_largest_race_needs(
+    tiny: Path, guests: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def nothing(name: str, examples: int) -> Iterator[Progressed]:
+        asked.append((name, examples))
+        raise UnavailableError("not today")
+        yield
+
+    monkeypatch.setattr(engine, "open_set", nothing)
+    for options in (["--examples", "5", "50", "20"], []):
+        assert main(["sweep", "--task", "owner/set@hub", *options]) == 3
+    assert main(["race", "--task", "owner/set@hub", "--examples", "7"]) == 3
+    assert asked == [("owner/set@hub", examples) for examples in (50, 50, 7)]
 
 
 OWN: Files = {**folder("ants", range(10)), **folder("bees", range(100, 110)), **folder("crabs", range(200, 210))}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from archives import HELD, LEARNED, MADE, shown
 from PIL import Image
 from torchvision.datasets import utils
 
-from engine import catalogue, openers
+from engine import catalogue, fetch, openers
 from engine.album import Album
 from engine.catalogue import KNOWN, Known
 from engine.errors import DataError, UnavailableError
@@ -114,12 +116,31 @@ def test_half_an_unpacking_is_done_again(
     with monkeypatch.context() as patch:
         for home in (utils, openers):
             patch.setattr(home, "extract_archive", interrupted)
-        with pytest.raises(UnavailableError, match=r"could not be opened .*No space left"):
+        with pytest.raises(UnavailableError, match=r"became full while .* was unpacked"):
             opened(known)
+    assert not list(catalogue.folder(name).rglob("over.jpg"))
     album, said = opened(known)
     assert len(said) == 1  # the archives were kept
     assert all(len(readers) == 3 for readers in album.training)
     assert not list(catalogue.folder(name).rglob("over.jpg"))
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_unpacked(
+    publish: Callable[[str], Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = publish("hotdog")
+    list(fetch.fetch(known.addresses[0]))
+    archive = known.addresses[0].path
+    needed = 2.5 * archive.stat().st_size
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+        patch.setattr(openers, "extract_archive", lambda *_: pytest.fail("it was unpacked"))
+        with pytest.raises(UnavailableError, match=r"Unpacking hotdog needs .* MB free.* HEADSTART_HOME"):
+            opened(known)
+    assert [path.name for path in archive.parent.iterdir() if path.suffix != ".sha256"] == ["hotdog.zip"]
+    opened(known)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    opened(known)  # what is unpacked needs no room
 
 
 def test_two_who_open_a_set_at_once_both_get_it(publish: Callable[[str], Known]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from pathlib import Path
 
-from demo import own
+import gradio as gr
+from visitors import packed, texture
+
+from demo import own, words
 from demo.offer import Offer
 from demo.shelf import Shelf
 
@@ -18,10 +21,53 @@ def test_it_is_built_with_a_zip_a_class_and_a_camera() -> None:
     shelf.close()
 
 
-def test_a_class_name_is_text() -> None:
+def handler(blocks: gr.Blocks, name: str):  # noqa: ANN201
+    """What a widget of the page calls."""
+    return next(f.fn for f in blocks.fns.values() if getattr(f.fn, "__name__", "") == name)
+
+
+def test_uploads_are_deleted_once_they_are_read_and_everything_when_forgotten(tmp_path: Path) -> None:
     shelf = Shelf()
-    shelf.put("ann", "<script>alert(1)</script>", [("a.png", b"x")])
-    said = own._draft(shelf, {"visitor": "ann"})
+    with gr.Blocks() as blocks:
+        own.build(shelf, Offer(), gr.BrowserState({}), gr.Dropdown([]))
+    put, forget, race_on = (handler(blocks, name) for name in ("put", "forget_all", "race_on"))
+    ann = {"visitor": "ann"}
+    for turn in range(2):
+        for first, kind in ((0, "cups"), (50, "mugs")):
+            paths = [tmp_path / f"{first + k}.png" for k in range(6)]
+            for k, path in enumerate(paths):
+                path.write_bytes(packed(texture(100 * turn + first + k)))
+            put(ann, kind, [str(path) for path in paths])
+            assert not any(path.exists() for path in paths)
+        *_, (said, update) = race_on(ann)
+        assert "Ready to race" in said
+    titles = [title.split(" · ")[0] for title, name in update["choices"] if name in shelf.of("ann")]
+    assert titles == ["Your own pictures (yours)", "Your own pictures 2 (yours)"]
+    said, update = forget(ann, update["value"])
+    assert words.FORGOTTEN in said
+    assert update["value"] == "tabletop"
+    assert shelf.of("ann") == ()
+    assert forget(ann, "cifar10")[1]["value"] == "cifar10"
+    shelf.close()
+
+
+def test_before_the_page_is_connected_a_sentence_says_so(tmp_path: Path) -> None:
+    shelf, path = Shelf(), tmp_path / "a.png"
+    path.write_bytes(b"x")
+    with gr.Blocks() as blocks:
+        own.build(shelf, Offer(), gr.BrowserState({}), gr.Dropdown([]))
+    assert words.NOT_CONNECTED in handler(blocks, "put")({}, "cups", str(path))[0]
+    for name in ("race_on", "take_zip"):
+        assert words.NOT_CONNECTED in next(handler(blocks, name)({}))[0]
+    assert not path.exists()
+    shelf.close()
+
+
+def test_a_class_name_is_text(tmp_path: Path) -> None:
+    shelf = Shelf()
+    (tmp_path / "a.png").write_bytes(b"x")
+    shelf.put("ann", "<script>alert(1)</script>", [tmp_path / "a.png"])
+    said = own._draft(shelf, "ann")
     assert "<script>" not in said
     assert "&lt;script&gt;" in said
     assert "1 pictures" not in said

@@ -40,7 +40,8 @@ def test_sign_digits_are_uploaded_and_raced(visitor: Visitor, server: str) -> No
     finish(page)
     log = rows(server, race)
     started = next(r for r in log if r["event"] == "RaceStarted")
-    assert (started["training"], started["heldout"], started["classes"][3]) == (200, 518, "digit_3")
+    assert (started["training"], started["heldout"], started["classes"][3]) == (200, 518, "class 4")
+    assert "digit" not in json.dumps(log)
     ends = {r["lane"]: r["correct"] / r["total"] for r in log if r["event"] == "Finished"}
     assert ends["transfer"] > 0.5
     page.wait_for_timeout(500)
@@ -53,7 +54,9 @@ def test_another_visitor_cannot_race_on_them(visitor: Visitor, browser: Any, ser
     set_quick(visitor.page, examples=4, epochs=1)
     race = start(visitor.page)
     finish(visitor.page)
-    name = last_plan(server, race)["task"]
+    assert last_plan(server, race)["task"] == "own"
+    name = visitor.page.get_attribute(".hs-strip img", "src").split("/")[-2]
+    assert name.startswith("own-")
     bob = Visitor(browser, server)
     page = bob.open(f"/?task={name}")
     page.wait_for_selector("text=cannot be raced with here")
@@ -78,6 +81,16 @@ def test_classes_are_put_together_on_the_page(visitor: Visitor, tmp_path: Path) 
     set_quick(page, examples=3, epochs=2)
     start(page)
     finish(page)
+
+
+def test_forgotten_pictures_are_no_longer_picked(visitor: Visitor, tmp_path: Path) -> None:  # noqa: F811
+    page = visitor.page
+    bring(page, zipped(tmp_path, TWO))
+    is_ready(page)
+    page.wait_for_function("/yours/.test(document.querySelector('#hs-task input').value)")
+    page.click("#hs-forget")
+    page.wait_for_function("/Your pictures are deleted/.test(document.querySelector('#hs-own').textContent)")
+    page.wait_for_function("/Tabletop/.test(document.querySelector('#hs-task input').value)")
 
 
 def test_a_bad_zip_is_refused_in_a_sentence(visitor: Visitor, tmp_path: Path) -> None:  # noqa: F811

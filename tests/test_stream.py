@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from test_hub import SHORT, until
+from test_hub import SHORT, secret, until  # noqa: F401  # a fixture
 
 from demo import stream
 from demo.hub import Hub
@@ -94,6 +94,18 @@ def test_a_strip_shows_the_pictures_of_a_draw(served: tuple[TestClient, Hub, str
     answer = served[0].get(f"{stream.BASE}/pictures/tabletop/1?examples=4&seed=0")
     with Image.open(io.BytesIO(answer.content)) as picture:
         assert picture.size == (4 * 32, 32)
+
+
+def test_one_visitors_pictures_are_kept_nowhere_on_the_way(
+    served: tuple[TestClient, Hub, str],
+    secret: str,  # noqa: F811
+) -> None:
+    theirs = served[0].get(f"{stream.BASE}/pictures/{secret}/1?examples=4")
+    assert theirs.status_code == 200
+    assert theirs.headers["cache-control"] == "private, no-store"
+    assert stream._strip.cache_info().currsize == 0
+    everybodys = served[0].get(f"{stream.BASE}/pictures/tabletop/1?examples=4")
+    assert everybodys.headers["cache-control"].startswith("public")
 
 
 @pytest.mark.parametrize("path", ["tabletop/9?examples=4", "cats/0?examples=4", "tabletop/0?examples=999", "tabletop/0"])

@@ -43,9 +43,16 @@ def test_what_learns_is_said_in_words() -> None:
 
 
 def test_a_cost_is_no_surer_than_it_can_be() -> None:
-    assert words.cost(47.3) == "About 45 s here"
-    assert words.cost(1) == "About 5 s here"
-    assert words.cost(520) == "About 9 minutes here"
+    here = find_task("tabletop")
+    assert words.cost(47.3, here) == "About 45 s here"
+    assert words.cost(1, here) == "About 5 s here"
+    assert words.cost(520, here) == "About 9 minutes here"
+
+
+def test_a_cost_says_what_has_to_be_fetched_first() -> None:
+    away = replace(find_task("tabletop"), is_here=False, size=170_000_000)
+    assert words.cost(47.3, away) == "About 45 s here and 170 MB to fetch first"
+    assert words.cost(47.3, replace(away, size=0)) == "About 45 s here and something to fetch first"
 
 
 def test_how_sure_so_many_held_out_pictures_can_make_is_said() -> None:

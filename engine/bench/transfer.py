@@ -17,7 +17,7 @@ import torch
 
 from engine import album, backbones, freezing, race, tasks
 from engine.device import Machine, this_machine
-from engine.errors import UnavailableError
+from engine.errors import DataError, UnavailableError
 from engine.events import Finished, finish
 from engine.plan import Plan
 from engine.race import run_race
@@ -44,10 +44,19 @@ class Row:
 
 
 def measure(plan: Plan) -> Row:
-    """Race scratch, fine-tuned and frozen, then fit scikit-learn's logistic regression. Raises UnavailableError."""
+    """Race scratch, fine-tuned and frozen, then fit scikit-learn's logistic regression.
+
+    Raises UnavailableError, or DataError where a racer did not reach its end.
+    """
     began = time.monotonic()
     lanes = replace(plan, extra_lanes=("frozen",))
     ends = {event.lane: event for event in run_race(lanes) if isinstance(event, Finished)}
+    for end in ends.values():
+        if end.reason != "done":
+            raise DataError(
+                f"{plan.task} with {plan.backbone}, {plan.examples} a class, seed {plan.seed}: {end.lane} {end.reason} "
+                f"({end.message or 'without a word'}); run it again, what was measured so far is kept"
+            )
     total = max(end.total for end in ends.values())
     named = logistic(plan, this_machine().shared_by(3))
     return Row(
