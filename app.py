@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Head Start cannot start: {error}", file=sys.stderr)
         return 1
     finally:
+        blocks.close(verbose=False)  # Gradio deletes what is left of uploads
         hub.close()
         shelf.close()
     return 0

@@ -21,7 +21,7 @@ SETS, EACH = 40, 3  # sets kept in all, and of one visitor
 IDLE = 1800.0  # seconds without a race after which a set may make room for another visitor's
 CLASSES, PICTURES, BYTES = 12, 300, 10_000_000  # of a set put together on the page: classes, pictures each, bytes a picture
 DRAFT_BYTES = 200_000_000  # of such a set in all: it is held in memory
-DRAFTS = 40  # half-made sets of visitors
+DRAFTS = 10  # half-made sets of visitors
 
 
 @dataclass
