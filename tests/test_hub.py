@@ -118,6 +118,7 @@ def test_starting_again_ends_the_owners_earlier_race(hub: Hub) -> None:
     assert kinds(hub.find(first))[-1] == "Ended"
 
 
+@pytest.mark.slow
 def test_a_race_ends_when_its_owner_has_been_gone_for_the_grace_time(tiny: Path) -> None:
     hub = Hub(grace=0.3)
     race = hub.start(LONG, "ann")
@@ -130,6 +131,7 @@ def test_a_race_ends_when_its_owner_has_been_gone_for_the_grace_time(tiny: Path)
     hub.close()
 
 
+@pytest.mark.slow
 def test_a_second_page_of_the_owner_keeps_the_race_going(tiny: Path) -> None:
     hub = Hub(grace=0.3)
     race = hub.start(LONG, "ann")
@@ -142,6 +144,7 @@ def test_a_second_page_of_the_owner_keeps_the_race_going(tiny: Path) -> None:
     hub.close()
 
 
+@pytest.mark.slow
 def test_a_page_that_asks_without_a_stream_keeps_the_race_going_too(tiny: Path) -> None:
     hub = Hub(grace=0.5)
     race = hub.start(LONG, "ann")
@@ -180,6 +183,7 @@ def test_a_full_queue_leaves_a_running_race_alone(hub: Hub) -> None:
     assert not log.is_stopping
 
 
+@pytest.mark.slow
 def test_the_expected_time_follows_the_machine(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demo.hub.SURE", 0.0)
     plan = Plan(examples=4, epochs=50, learning_stages=1)
@@ -201,6 +205,7 @@ def test_while_a_race_is_on_the_machine_is_not_probed(hub: Hub) -> None:
     assert hub.fit(SHORT, 1.0) is None
 
 
+@pytest.mark.slow
 def test_a_long_race_is_offered_in_a_form_that_fits(hub: Hub) -> None:
     plan = Plan(examples=8, epochs=500, learning_stages=1)
     expected = hub.expected_seconds(plan)

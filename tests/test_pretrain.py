@@ -40,6 +40,7 @@ def run(images: Path, work: Path, recipe: Recipe = SMALL, stop_after: int | None
     return model, seen
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_weights(images: Path, tmp_path: Path) -> None:
     whole, _ = run(images, tmp_path / "a")
     run(images, tmp_path / "b", stop_after=1)

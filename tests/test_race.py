@@ -34,6 +34,7 @@ def test_two_racers_together_equal_each_alone_bit_for_bit(tiny: Path) -> None:
         assert len(curve(alone, lane.name)) > 8
 
 
+@pytest.mark.slow
 def test_the_extra_racers_among_five_equal_each_alone_bit_for_bit(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "cores", lambda: 2)  # a thread each, however many run: more would add in another order
     plan = replace(SHORT, epochs=1, batch_size=4, learning_stages=3, extra_lanes=("random", "frozen", "top"))
@@ -53,6 +54,7 @@ def test_the_extra_racers_among_five_equal_each_alone_bit_for_bit(tiny: Path, mo
     "architecture",
     ["squeezenet1_1", *(pytest.param(n, marks=pytest.mark.slow) for n in ("mobilenet_v2", "efficientnet_b0"))],
 )
+@pytest.mark.slow
 def test_two_racers_with_dropout_together_equal_each_alone_bit_for_bit(
     tiny: Path, guests: None, tmp_path: Path, architecture: str
 ) -> None:
@@ -87,6 +89,7 @@ def test_the_random_racers_backbone_does_not_move(tiny: Path, monkeypatch: pytes
     assert made[0][-1].weight.any()  # type: ignore[union-attr]  # it began blank
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_race(tiny: Path) -> None:
     first, second = list(run_race(SHORT)), list(run_race(SHORT))
     for lane in ("scratch", "transfer"):

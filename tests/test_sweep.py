@@ -11,6 +11,7 @@ from engine import Plan
 from engine.sweep import summarise, sweep
 
 
+@pytest.mark.slow
 def test_a_sweep_races_every_number_with_every_seed(tiny: Path) -> None:
     races = list(sweep(Plan(epochs=1, learning_stages=1), [2, 4], range(2)))
     assert [(r.plan.examples, r.plan.seed) for r in races] == [(2, 0), (2, 1), (4, 0), (4, 1)]

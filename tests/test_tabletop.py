@@ -107,6 +107,7 @@ def test_the_sheets_are_the_ones_that_were_written_down(index: dict) -> None:
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == checksum, name
 
 
+@pytest.mark.slow
 def test_every_declared_picture_is_there(index: dict, pictures: dict[str, np.ndarray]) -> None:
     for split in SPLITS:
         assert pictures[split].shape == (10, index["per_class"][split], 96, 96, 3)

@@ -62,6 +62,7 @@ def test_the_final_count_is_that_of_the_trained_network(drawn: Drawn, monkeypatc
     assert (end.correct, end.total) == (int(right.sum()), len(right))
 
 
+@pytest.mark.slow
 def test_rolling_estimates_are_marked_and_never_the_last_word(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.training.ROLLING_LEAST", 10)
     points = of(run(SCRATCH, replace(SHORT, epochs=10), drawn), Evaluated)
@@ -82,6 +83,7 @@ def test_filling_the_cache_is_counted(drawn: Drawn) -> None:
     assert of(events, Stepped)[0].seconds > 2  # two views in a chunk each, then the first step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [4, 12])
 def test_evaluation_stays_within_its_share_of_forward_passes(drawn: Drawn, batch_size: int) -> None:
     """A training step is three forward passes; the first and the last exact point are owed whatever was earned.
@@ -96,6 +98,7 @@ def test_evaluation_stays_within_its_share_of_forward_passes(drawn: Drawn, batch
     assert 0.4 * share * 3 * points[-1].pictures < asked <= share * 3 * points[-1].pictures
 
 
+@pytest.mark.slow
 def test_a_long_race_tells_no_more_than_can_be_drawn(drawn: Drawn) -> None:
     plan = replace(SHORT, budget="seconds", seconds=900.0, learning_stages=1)
     events = run(TRANSFER, plan, drawn, Clock(1.0))
