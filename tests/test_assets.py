@@ -45,7 +45,7 @@ def test_the_stated_accuracy_is_what_the_stored_weights_reach() -> None:
     assert isinstance(last, tuple)
     home = ASSETS / "backbone"
     state = load_file(home / "resnet10.safetensors") | load_file(home / "resnet10-head.safetensors")
-    model = backbones.resnet10(200)
+    model = zoo.resnet10(200)
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     correct, total = pretrain.validate(model, *last, torch.device("cpu"))
     stated = json.loads((home / "resnet10.json").read_text())["validation"]
