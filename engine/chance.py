@@ -21,26 +21,19 @@ class Dropout(nn.Module):
         """Any shape -> the same."""
         if not self.training or self.p == 0:
             return x
-        return x * _kept(x.shape, self.p, x, self._rng)
+        drawn = torch.rand(self._shape(x), generator=self._rng) >= self.p  # on the CPU, so that a GPU gives the same curve
+        return x * (drawn.to(x.device).to(x.dtype) / (1 - self.p))
+
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        """What is drawn at once: every number by itself."""
+        return tuple(x.shape)
 
 
-class Depth(nn.Module):
+class Depth(Dropout):
     """Leaves a residual branch out for a share `p` of the pictures while learning (Huang et al. 2016)."""
 
-    def __init__(self, p: float, rng: torch.Generator):
-        super().__init__()
-        self.p, self._rng = p, rng
-
-    def forward(self, x: Tensor) -> Tensor:
-        """A branch's answer (N, …) -> the same."""
-        if not self.training or self.p == 0:
-            return x
-        return x * _kept(torch.Size([len(x), *[1] * (x.ndim - 1)]), self.p, x, self._rng)
-
-
-def _kept(shape: torch.Size, p: float, like: Tensor, rng: torch.Generator) -> Tensor:
-    drawn = torch.rand(shape, generator=rng) >= p  # on the CPU, so that a GPU gives the same curve
-    return drawn.to(like.device).to(like.dtype) / (1 - p)
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        return len(x), *[1] * (x.ndim - 1)
 
 
 def own(model: nn.Module, rng: torch.Generator) -> None:

@@ -75,7 +75,7 @@ class Plan:
     epochs: int = 50
     seconds: float = 30.0  # of a racer's own compute time, evaluation excluded
     scratch_optimizer: Optimizer = "adamw"
-    scratch_rate: float = 0.0  # 0 = the network's own, tuned as the other racer's is
+    scratch_rate: float = 0.0  # 0 = the architecture's own (zoo.py says which were tuned)
     head_rate: float = 1e-2
     backbone_rate: float = 0.0  # of the last backbone stage; 0 = the network's own
     depth_factor: float = 0.5  # each stage further down learns at this share of the rate above it (discriminative rates)

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from engine import backbones, embedded, race, tasks, zoo
+from engine import backbones, embedded, places, race, tasks, zoo
 from engine.device import Machine
 from engine.events import finish
 
@@ -131,6 +131,16 @@ def checkpoint(home: Path, architecture: str = "squeezenet1_1", name: str = "min
     torch.manual_seed(7)
     torch.save(zoo.ARCHITECTURES[architecture].build(5).state_dict(), home / name)
     return home / name
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder of the test's own, and nothing of this machine's settings or of earlier answers."""
+    for name in ("HEADSTART_MIRROR", "HEADSTART_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    places._answers.clear()
 
 
 def shared(*parts: str) -> Path:

@@ -21,7 +21,6 @@ from types import SimpleNamespace
 import pytest
 
 from engine import fetch as fetching
-from engine import places
 from engine.errors import UnavailableError
 from engine.events import Progressed
 from engine.fetch import Address, fetch, home, is_here, obtainable
@@ -80,13 +79,8 @@ class Site:
 
 
 @pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home of its own, no waiting, and nothing of this machine's settings."""
-    for name in ("HEADSTART_MIRROR", "HEADSTART_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("no_proxy", "*")
-    places._answers.clear()
+def quick(own_home: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home of its own, and no waiting."""
     monkeypatch.setattr(fetching, "PAUSE", 0.0)
 
 

@@ -15,15 +15,7 @@ import pytest
 from engine import places
 from engine.places import candidates, home, reachable
 
-
-@pytest.fixture(autouse=True)
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home of its own, and nothing of this machine's settings or of earlier answers."""
-    for name in ("HEADSTART_MIRROR", "HEADSTART_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("no_proxy", "*")
-    places._answers.clear()
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 @pytest.fixture
