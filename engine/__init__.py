@@ -11,6 +11,7 @@ from engine.cost import Prober
 from engine.device import Machine, this_machine
 from engine.embedded import sheets as load_embedded
 from engine.errors import DataError, HeadStartError, PlanError, UnavailableError
+from engine.events import KINDS as EVENTS
 from engine.events import (
     Evaluated,
     Event,
@@ -25,37 +26,55 @@ from engine.events import (
     from_row,
     to_row,
 )
+from engine.export import KINDS as FILES
+from engine.export import Record, can_take, look_at, take
+from engine.export.gallery import Gallery, gallery
 from engine.fetch import Address, home, obtainable
+from engine.headswap import HeadVerdict
+from engine.headswap import check as check_head
+from engine.headswap import ending as model_ending
 from engine.huggingface import is_installed as hub_is_installed
 from engine.huggingface import open_set
 from engine.metrics import wilson
 from engine.plan import EXTRAS, LANES, RANGES, RIVALS, Lane, Plan, Range
-from engine.race import Race, check, run_race, side, strip
+from engine.race import Race, cells, check, draw, run_race, side, strip
 from engine.recording import Stamp, record, replay
 from engine.scoreboard import TARGETS, Curve, Scoreboard, Verdict
+from engine.strings import LANGUAGES, Line, best_language, said, say
 from engine.tasks import Task
 from engine.tasks import add as add_task
 from engine.tasks import find as find_task
 from engine.tasks import names as task_names
 from engine.tasks import remove as remove_task
 from engine.tasks import source as task_source
+from engine.telling import progress as say_progress
+from engine.trained import Answer, Embedding, Trained, nearest, project
+from engine.trained import methods as map_methods
 
 __all__ = [
+    "EVENTS",
     "EXTRAS",
+    "FILES",
     "LANES",
+    "LANGUAGES",
     "RANGES",
     "RIVALS",
     "TARGETS",
     "Address",
     "Album",
+    "Answer",
     "Backbone",
     "Curve",
     "DataError",
+    "Embedding",
     "Evaluated",
     "Event",
     "Finished",
+    "Gallery",
     "HeadStartError",
+    "HeadVerdict",
     "Lane",
+    "Line",
     "Machine",
     "PhaseStarted",
     "Plan",
@@ -67,36 +86,53 @@ __all__ = [
     "RaceFinished",
     "RaceStarted",
     "Range",
+    "Record",
     "Scoreboard",
     "Stage",
     "Stamp",
     "Stepped",
     "Task",
+    "Trained",
     "UnavailableError",
     "Verdict",
     "add_backbone",
     "add_backbone_text",
     "add_task",
     "backbone_names",
+    "best_language",
+    "can_take",
+    "cells",
     "check",
+    "check_head",
+    "draw",
     "find_backbone",
     "find_task",
     "finish",
     "from_groups",
     "from_row",
+    "gallery",
     "home",
     "hub_is_installed",
     "load_embedded",
+    "look_at",
+    "map_methods",
+    "model_ending",
+    "nearest",
     "obtainable",
     "open_set",
+    "project",
     "record",
     "remove_task",
     "replay",
     "run_race",
+    "said",
+    "say",
+    "say_progress",
     "side",
     "stages",
     "strip",
     "survey",
+    "take",
     "task_names",
     "task_source",
     "this_machine",

@@ -44,7 +44,6 @@ STYLES = {
     "scratch": "dark_orange", "transfer": "dodger_blue2", "random": "grey62", "frozen": "dark_cyan", "top": "medium_purple",
     "all": "magenta",
 }  # fmt: skip
-WORK = {"download": "Fetching", "survey": "Looking through", "decode": "Decoding"}
 OK, BAD_SETTING, NOT_HERE, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -80,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _plan_options(race)
     race.add_argument("--json", action="store_true", help="print every event as a line of JSON")
     race.add_argument("--record", type=Path, metavar="FILE", help="also write the race to a file that `replay` reads")
+    race.add_argument("--take", type=Path, metavar="DIR", help="also make every file there is to take away (see `take`)")
     race.set_defaults(run=_race)
 
     again = commands.add_parser("replay", help="show a recorded race again")
@@ -87,6 +87,19 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--speed", type=float, default=4.0, help="times as fast as it happened; 0 = at once")
     again.add_argument("--json", action="store_true", help="print every event as a line of JSON")
     again.set_defaults(run=_replay)
+
+    away = commands.add_parser("take", help="make files of a recorded race: script, report, replay, tables")
+    away.add_argument("file", type=Path)
+    away.add_argument("dir", type=Path)
+    away.add_argument("--only", nargs="+", choices=list(engine.FILES), metavar="KIND", help=", ".join(engine.FILES))
+    away.add_argument("--language", choices=list(engine.LANGUAGES), default="en")
+    away.add_argument("--notes", default="", metavar="TEXT", help="for the report")
+    away.set_defaults(run=_take)
+
+    show = commands.add_parser("gallery", help="make a static page of a folder of replays and recordings")
+    show.add_argument("dir", type=Path)
+    show.add_argument("--title", metavar="TEXT")
+    show.set_defaults(run=_gallery)
 
     many = commands.add_parser("sweep", help="race several numbers of pictures with several seeds")
     _plan_options(many, without={"examples", "seed"})
@@ -162,7 +175,7 @@ def _find_pictures(text: str, settings: Mapping[str, object]) -> str:
     if text in engine.task_names() or not (path.exists() or path.suffix == ".zip" or "/" in text):
         return text
     if not path.exists():
-        raise UnavailableError(f"{path} does not exist: give a folder or a zip with one folder for each class")
+        raise UnavailableError("refusal.terminal.path", path=path)
     return _keep(path.name, _finish(engine.survey(path, path.stem)))
 
 
@@ -182,22 +195,14 @@ def _finish(work: Generator[Progressed, None, Album]) -> Album:
                 print(end="\r\x1b[K", file=sys.stderr)
             return end.value
         if sys.stderr.isatty():
-            print(end=f"\r\x1b[K{progress(event)}", file=sys.stderr, flush=True)
-
-
-def progress(event: Progressed) -> str:
-    """How far long work has come: "Fetching a.zip: 23 of 170 MB, 5.1 MB/s, 29 s left"."""
-    scale, unit = (1e-6, "MB") if event.unit == "bytes" else (1.0, "pictures")
-    of = f" of {event.total * scale:,.0f}" if event.total else ""
-    left = f", {event.left:.0f} s left" if event.left >= 0 else ""
-    return f"{WORK[event.work]} {event.name}: {event.done * scale:,.0f}{of} {unit}, {event.rate * scale:,.1f} {unit}/s{left}"
+            print(end=f"\r\x1b[K{engine.say_progress(event)}", file=sys.stderr, flush=True)
 
 
 def _learning_stages(text: str, backbone: str) -> int:
     count = len(engine.stages(backbone, 2))
     named = {"head": 1, "all": count} | {f"top{k}": k + 1 for k in range(1, count)}
     if text not in named:
-        raise PlanError(f"learn is {text!r}; it must be one of {', '.join(named)}")
+        raise PlanError("refusal.terminal.learn", text=repr(text), names=", ".join(named))
     return named[text]
 
 
@@ -207,10 +212,37 @@ def _race(parsed: argparse.Namespace, _rest: list[str]) -> int:
     with engine.run_race(plan) as race:
         began = time.monotonic()
         timed: Iterator[tuple[float, Event]] = ((time.monotonic() - began, event) for event in race)
+        stamp = Stamp(machine.name, datetime.date.today().isoformat())
         if parsed.record:
-            timed = engine.record(timed, parsed.record, Stamp(machine.name, datetime.date.today().isoformat()))
-        board = _show(timed, parsed.json)
+            timed = engine.record(timed, parsed.record, stamp)
+        kept: list[tuple[float, Event]] = []
+        board = _show((kept.append(pair) or pair for pair in timed), parsed.json)  # type: ignore[func-returns-value]
+    if parsed.take:
+        record = engine.Record(stamp, kept, race.trained)
+        _write(record, parsed.take, engine.can_take(record), "en", "")
     return NOT_HERE if any(c.finished and c.finished.reason == "failed" for c in board.curves.values()) else OK
+
+
+def _take(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    record = engine.Record(*engine.replay(parsed.file))
+    _write(record, parsed.dir, parsed.only or engine.can_take(record), parsed.language, parsed.notes)
+    return OK
+
+
+def _write(record: engine.Record, folder: Path, kinds: Iterable[str], language: str, notes: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in kinds:
+        name, body = engine.take(kind, record, language, notes)
+        (folder / name).write_bytes(body)
+        print(f"{folder / name}  {len(body) / 1e3:,.0f} kB", file=sys.stderr)
+
+
+def _gallery(parsed: argparse.Namespace, _rest: list[str]) -> int:
+    made = engine.gallery(parsed.dir, parsed.title, pictures=lambda plan, rows: engine.look_at(plan, "heldout", rows))
+    for note in made.notes:
+        print(note, file=sys.stderr)
+    print(f"{made.index}: {made.races} races")
+    return OK
 
 
 def _replay(parsed: argparse.Namespace, _rest: list[str]) -> int:
@@ -244,7 +276,7 @@ def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> Scoreboard:
             if isinstance(event, RaceStarted):
                 counts = f"{event.training} training and {event.heldout} held-out pictures at {event.px} px"
                 live.console.print(f"{event.network} · {counts} · {event.machine}, {event.precision}")
-            live.update(progress(event) if isinstance(event, Progressed) else table(board, seconds))
+            live.update(engine.say_progress(event) if isinstance(event, Progressed) else table(board, seconds))
     if not console.is_terminal:
         console.print()
     console.print(sentence(board.verdict(), board))

@@ -17,8 +17,9 @@ from engine.duplicates import Seen, look, near_duplicates, without_contradiction
 from engine.errors import DataError
 from engine.events import Progressed
 from engine.listing import Member, lay_out, list_folder, list_zip
-from engine.naming import class_name, count, natural, quoted, short, some, was
+from engine.naming import class_name, count, left_out_of, natural, quoted, short, some
 from engine.pictures import Reader
+from engine.strings import Line, counted, joined
 
 FEWEST = 5  # pictures a class: fewer cannot be both learnt from and tested on
 FEWEST_TRAINING, FEWEST_HELDOUT = 2, 1
@@ -62,7 +63,7 @@ def from_groups(
             while unique in files:
                 unique, n = f"{kind}/{name} ({n + 1})", n + 1
             files[unique] = Member(unique, kind, "", partial(pictures.read, data))
-    bare = [f"{quoted(raw)} was left out: it has no pictures" for raw, members in groups.items() if not members]
+    bare = [left_out_of(raw, Line("note.bare")) for raw, members in groups.items() if not members]
     notes = [some(bare)] if bare else []
     return (yield from look_through(title, list(files.values()), {}, notes, seed))
 
@@ -76,7 +77,7 @@ def look_through(
     """
     chosen = sorted(_fair_choice(files, seed), key=lambda file: file.name)
     if len(chosen) < len(files):
-        notes.append(f"{len(chosen):,} of {len(files):,} pictures were looked at: as many of each class, chosen at random")
+        notes.append(Line("note.chosen", n=len(chosen), all=len(files)))
     looks = yield from pictures.work_through(range(len(chosen)), lambda k: look(chosen[k].read), "survey", title)
 
     seen: list[Seen] = []
@@ -86,9 +87,9 @@ def look_through(
         else:
             seen.append(Seen(file, *found))
     if left_out:
-        said = some([f"{short(name)} {reason}" for name, reason in sorted(left_out.items())])
+        which = some([Line("joined.named", name=short(name), why=why) for name, why in sorted(left_out.items())])
         all_of_them = len(chosen) + len(left_out.keys() - {file.name for file in chosen})
-        notes.append(f"{len(left_out):,} of {count(all_of_them, 'picture')} {was(len(left_out))} left out: {said}")
+        notes.append(counted("note.left_out", len(left_out), all=count(all_of_them, "picture"), which=which))
     seen = without_contradictions(seen, notes)
 
     has_split = any(file.split for file in files)
@@ -98,15 +99,16 @@ def look_through(
     missing = {kind: _missing(ones, has_split) for kind, ones in classes.items()}
     enough = {kind: ones for kind, ones in classes.items() if not missing[kind]}
     if len(enough) < len(classes):
-        notes.append(some([f"{quoted(kind)} was left out: it has {what}" for kind, what in missing.items() if what]))
+        notes.append(some([left_out_of(kind, what) for kind, what in missing.items() if what]))
     if len(enough) < 2:
-        who = f"only {quoted(next(iter(enough)))} has" if enough else "no class has"
-        needs = f"a race needs two classes with at least {FEWEST} in each"
-        raise DataError(". ".join([f"{title}: {who} enough pictures; {needs}", *notes]))
+        refusal = Line("refusal.album.none", title=title, least=FEWEST)
+        if enough:
+            refusal = Line("refusal.album.one", title=title, name=quoted(next(iter(enough))), least=FEWEST)
+        raise DataError(joined("joined.sentences", [refusal, *notes]))
 
     if has_split:
         held = {one.file.name for ones in enough.values() for one in ones if one.file.split == "heldout"}
-        notes.append(f"held out: {len(held):,} of {sum(map(len, enough.values())):,}, as the set itself says")
+        notes.append(Line("note.split", held=len(held), all=sum(map(len, enough.values()))))
     else:
         held = _draw_heldout(enough, seed, notes)
     training, heldout = (
@@ -123,7 +125,7 @@ def _read_again(file: Member) -> Image.Image:
     try:
         return file.read()
     except DataError as reason:
-        raise DataError(f"{short(file.name)} {reason}; when the set was looked through, it was good") from None
+        raise DataError("refusal.picture.later", name=short(file.name), why=reason.line) from None
 
 
 def _fair_choice(files: list[Member], seed: int) -> list[Member]:
@@ -141,15 +143,16 @@ def _lot(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _missing(ones: list[Seen], has_split: bool) -> str:
-    """What a class has and what it needs, where that is more; empty where it has enough."""
+def _missing(ones: list[Seen], has_split: bool) -> Line | None:
+    """What a class has and what it needs, where that is more; None where it has enough."""
     heldout = sum(one.file.split == "heldout" for one in ones)
     training = len(ones) - heldout
     if len(ones) < FEWEST:
-        return f"{count(len(ones), 'good picture')}, and needs {FEWEST}"
+        return counted("note.few", len(ones), least=FEWEST)
     if has_split and (training < FEWEST_TRAINING or heldout < FEWEST_HELDOUT):
-        return f"{training} to learn from and {heldout} held out, and needs {FEWEST_TRAINING} and {FEWEST_HELDOUT}"
-    return ""
+        least = {"least_training": FEWEST_TRAINING, "least_heldout": FEWEST_HELDOUT}
+        return Line("note.sides", training=training, heldout=heldout, **least)
+    return None
 
 
 def _draw_heldout(classes: Mapping[str, list[Seen]], seed: int, notes: list[str]) -> set[str]:
@@ -175,10 +178,8 @@ def _draw_heldout(classes: Mapping[str, list[Seen]], seed: int, notes: list[str]
         kept_together += sum(len(names) > 1 for names in groups.values())
         held |= mine
     if alike:
-        notes.append(f"the pictures of {some(alike)} are all alike, so that near-duplicates are on both sides")
-    share = "a quarter of each class" if exact else "a quarter of each class as nearly as its groups allow"
-    together = f"; {count(kept_together, 'group')} of near-duplicates {was(kept_together)} kept on one side"
-    notes.append(
-        f"held out: {len(held):,} of {sum(map(len, classes.values())):,}, {share}{together if kept_together else ''}"
-    )
+        notes.append(Line("note.alike", names=some(alike)))
+    told = Line("note.quarter" if exact else "note.nearly", held=len(held), all=sum(map(len, classes.values())))
+    together = [counted("note.together", kept_together)] if kept_together else []
+    notes.append(joined("joined.items", [told, *together]))
     return held

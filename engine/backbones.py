@@ -23,6 +23,7 @@ from torchvision.models import WeightsEnum, get_model_weights
 from engine import fetch
 from engine.errors import DataError, PlanError, UnavailableError
 from engine.events import Progressed
+from engine.strings import Line, joined
 from engine.zoo import ARCHITECTURES, Architecture
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -119,7 +120,7 @@ def find(name: str) -> Backbone:
     try:
         return _own[name] if name in _own else _known()[name]
     except KeyError:
-        raise PlanError(f"backbone is {name!r}; there is {', '.join(names())}") from None
+        raise PlanError("refusal.network.unknown", name=repr(name), names=", ".join(names())) from None
 
 
 def add(path: Path, architecture: str, px: int = 0, normalisation: str = "imagenet") -> str:
@@ -130,9 +131,10 @@ def add(path: Path, architecture: str, px: int = 0, normalisation: str = "imagen
     UnavailableError where there is no such file, DataError, naming the tensors, where it does not fit.
     """
     if architecture not in ARCHITECTURES:
-        raise PlanError(f"architecture is {architecture!r}; there is {', '.join(ARCHITECTURES)}")
+        raise PlanError("refusal.network.architecture", name=repr(architecture), names=", ".join(ARCHITECTURES))
     if normalisation not in NORMALISATIONS:
-        raise PlanError(f"normalisation is {normalisation!r}; weights are made for {' or '.join(NORMALISATIONS)}")
+        there = joined("refusal.network.or", [*NORMALISATIONS])
+        raise PlanError("refusal.network.normalisation", name=repr(normalisation), names=there)
     kind, (mean, std) = ARCHITECTURES[architecture], NORMALISATIONS[normalisation]
     check_side(kind, px or kind.px)
     backbone = Backbone(
@@ -159,16 +161,16 @@ def add_text(text: str) -> str:
     architecture, _, rest = text.partition("=")
     file, *more = rest.split(":")
     if not file or len(more) > 2 or (more and not more[0].isdigit()):
-        raise PlanError(f"weights is {text!r}; write ARCHITECTURE=FILE, =FILE:PX or =FILE:PX:NORMALISATION")
+        raise PlanError("refusal.network.weights", text=repr(text))
     return add(Path(file), architecture, int(more[0]) if more else 0, more[1] if len(more) > 1 else "imagenet")
 
 
 def check_side(kind: Architecture, px: int) -> None:
     """Raise PlanError where an architecture cannot take pictures of this side."""
     if kind.is_fixed and px != kind.px:
-        raise PlanError(f"px is {px}; {kind.title} sees pictures of {kind.px} px only: 0 takes that")
+        raise PlanError("refusal.network.fixed", px=px, network=kind.title, fixed=kind.px)
     if px < kind.smallest:
-        raise PlanError(f"px is {px}; {kind.title} needs at least {kind.smallest}: 0 takes what its weights were made for")
+        raise PlanError("refusal.network.small", px=px, network=kind.title, least=kind.smallest)
 
 
 def remove(name: str) -> None:
@@ -229,10 +231,10 @@ def _fitting(model: nn.Module, backbone: Backbone) -> dict[str, Tensor]:
     shapes = [k for k, v in body.items() if k in given and given[k].shape != v.shape]
     odd = [k for k in given if k not in wanted and k not in head and not _is_spare(k, backbone.architecture)]
     if missing or shapes or odd:
-        told = [f"{len(missing)} missing ({_few(missing)})"] if missing else []
-        told += [f"{len(shapes)} of another shape ({_few([_shapes(k, given, body) for k in shapes])})"] if shapes else []
-        told += [f"{len(odd)} that it does not have ({_few(odd)})"] if odd else []
-        raise DataError(f"{_path(backbone)} does not fit {backbone.title}: {'; '.join(told)}")
+        wrong = {"missing": missing, "other": [_shapes(k, given, body) for k in shapes], "extra": odd}
+        told = [Line(f"refusal.tensors.{what}", n=len(keys), which=_few(keys)) for what, keys in wrong.items() if keys]
+        which = joined("joined.items", told)
+        raise DataError("refusal.network.unfit", path=_path(backbone), network=backbone.title, told=which)
     return {k: given[k] for k in body if k in given}
 
 
@@ -242,11 +244,13 @@ def _is_spare(key: str, architecture: Architecture) -> bool:
 
 
 def _shapes(key: str, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    return f"{key} is {'×'.join(map(str, given[key].shape))}, not {'×'.join(map(str, wanted[key].shape))}"
+    there, right = ("×".join(map(str, tensors[key].shape)) for tensors in (given, wanted))
+    return Line("refusal.network.shape", name=key, given=there, wanted=right)
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    first = joined("joined.list", names[:3])
+    return Line("refusal.network.few", names=first, n=len(names) - 3) if len(names) > 3 else first
 
 
 def _read(backbone: Backbone) -> dict[str, Tensor]:
@@ -264,15 +268,13 @@ def _read(backbone: Backbone) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise DataError(
-            f"{path} holds pickled code or is damaged; only tensors are read: save its state_dict(), or safetensors"
-        ) from None
+        raise DataError("refusal.network.pickled", path=path) from None
     except Exception as error:  # torch raises anything on a stranger's bytes
         raise _broken(backbone, error) from None
     for wrapper in ("state_dict", "model"):
         state = state[wrapper] if isinstance(state, dict) and isinstance(state.get(wrapper), dict) else state
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise DataError(f"{path} is not a state dict: a mapping of names to tensors was expected")
+        raise DataError("refusal.network.no_state", path=path)
     return {_name(k): v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
@@ -294,12 +296,16 @@ def _path(backbone: Backbone) -> Path:
 
 
 def _broken(backbone: Backbone, error: Exception) -> UnavailableError:
-    again = f"`{backbone.remake}` makes it" if backbone.remake else "name another file"
+    is_here = _file(backbone) is not None
     if isinstance(backbone.weights, fetch.Address):
-        again = "delete it, and it is fetched again" if _file(backbone) else "a race fetches it"
-    if _file(backbone) is None:
-        return UnavailableError(f"{_path(backbone)} is missing; {again}")
-    return UnavailableError(f"{_path(backbone)} cannot be read ({error}); {again}{' again' * bool(backbone.remake)}")
+        again = Line("refusal.network.delete" if is_here else "refusal.network.fetched")
+    elif backbone.remake:
+        again = Line("refusal.network.make_again" if is_here else "refusal.network.make", command=backbone.remake)
+    else:
+        again = Line("refusal.network.other_file")
+    if not is_here:
+        return UnavailableError("refusal.network.missing", path=_path(backbone), again=again)
+    return UnavailableError("refusal.network.unreadable", path=_path(backbone), error=error, again=again)
 
 
 @lru_cache(maxsize=256)

@@ -59,7 +59,7 @@ def open_known(known: Known) -> Generator[Progressed, None, Album]:
     without room for what is in it.
     """
     if known.needs and importlib.util.find_spec(known.needs) is None:
-        raise UnavailableError(f"{known.title} needs the package {known.needs}; `pip install {known.needs}`, then ask again")
+        raise UnavailableError("refusal.set.package", title=known.title, package=known.needs)
     for address in known.addresses:
         yield from fetch.fetch(address)
     yield Progressed("survey", known.title, 0, 0, "pictures", 0.0, -1.0)
@@ -67,13 +67,10 @@ def open_known(known: Known) -> Generator[Progressed, None, Album]:
         found = openers.open_once(known.find, folder(known.name), {address.path for address in known.addresses})
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.errno in fetch.FULL:
-            raise UnavailableError(
-                f"The disk of {folder(known.name)} became full while {known.title} was unpacked. "
-                "What had been unpacked was deleted. Make room, or name another place with HEADSTART_HOME."
-            ) from error
+            raise UnavailableError("refusal.set.full", folder=folder(known.name), title=known.title) from error
+        kind = type(error).__name__
         raise UnavailableError(
-            f"{known.title} could not be opened ({type(error).__name__}: {error}); ask again to unpack it afresh, "
-            f"or delete {folder(known.name)} to fetch it again"
+            "refusal.set.unopened", title=known.title, kind=kind, error=error, folder=folder(known.name)
         ) from error
     training, heldout = (_by_class(part, len(found.classes)) for part in (found.training, found.heldout))
     return Album(known.title, tuple(found.classes), training, heldout, known.notes)

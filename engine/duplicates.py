@@ -11,8 +11,9 @@ from PIL import Image
 
 from engine.errors import DataError
 from engine.listing import Member
-from engine.naming import count, short, some, was
+from engine.naming import short, some
 from engine.pictures import FileReader
+from engine.strings import counted, joined
 
 LOOK = 64  # pixels: the side of the thumbnail by which the very same picture is known
 # Measured 2026-11-21 on sign_digits, hymenoptera and omniglot5, splits ignored: 2 of 4,459 pictures are near another;
@@ -38,7 +39,7 @@ def look(read: FileReader) -> tuple[bytes, np.ndarray] | str:
     try:
         picture = read(side=LOOK)
     except DataError as reason:
-        return str(reason)
+        return reason.line
     small = picture.resize((LOOK, LOOK), Image.Resampling.BICUBIC, reducing_gap=3.0)
     grey = picture.convert("L").resize((17, 16), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return hashlib.sha256(f"{picture.size}".encode() + small.tobytes()).digest(), np.asarray(grey)
@@ -51,16 +52,12 @@ def without_contradictions(seen: list[Seen], notes: list[str]) -> list[Seen]:
         same[one.digest].append(one.file)
     torn = {digest: files for digest, files in same.items() if len({file.kind for file in files}) > 1}
     if torn:
-        said = some([" is also ".join(short(file.name) for file in files) for files in torn.values()])
-        notes.append(
-            f"{count(len(torn), 'picture')} in more than one class {was(len(torn))} left out of each, since nobody can "
-            f"say which is right: {said}"
-        )
+        which = some([joined("joined.also", [short(file.name) for file in files]) for files in torn.values()])
+        notes.append(counted("note.torn", len(torn), which=which))
     held = {one.digest for one in seen if one.file.split == "heldout"} - set(torn)
     twice = [one.file for one in seen if one.file.split == "training" and one.digest in held]
     if twice:
-        said = some([short(file.name) for file in twice])
-        notes.append(f"{count(len(twice), 'picture')} {was(len(twice))} left out of training, being held out too: {said}")
+        notes.append(counted("note.twice", len(twice), which=some([short(file.name) for file in twice])))
     gone = {file.name for files in torn.values() for file in files} | {file.name for file in twice}
     return [one for one in seen if one.file.name not in gone]
 

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.album import Album
 from engine.errors import UnavailableError
+from engine.strings import Line
 
 ASSETS = Path(__file__).parents[1] / "assets"
 REMAKE = "python -m engine tabletop --out assets/tabletop"
@@ -81,23 +82,24 @@ def _card(path: Path) -> dict:  # type: ignore[type-arg]  # JSON
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
-        raise UnavailableError(f"{path} is missing; `{REMAKE}` makes it") from None
+        raise UnavailableError("refusal.embedded.missing", path=path, command=REMAKE) from None
     except json.JSONDecodeError as error:
-        raise UnavailableError(f"{path} is damaged ({error}); `{REMAKE}` makes it again") from None
+        raise UnavailableError("refusal.embedded.damaged", path=path, error=error, command=REMAKE) from None
 
 
 def _read_sheet(path: Path, checksums: Mapping[str, str], count: int, cell: int, columns: int) -> np.ndarray:
     try:
         data = path.read_bytes()
     except OSError:
-        raise UnavailableError(f"{path} is missing; `{REMAKE}` makes it") from None
+        raise UnavailableError("refusal.embedded.missing", path=path, command=REMAKE) from None
     if hashlib.sha256(data).hexdigest() != checksums.get(path.name):
-        raise UnavailableError(f"{path} is damaged (its checksum is not the one listed); `{REMAKE}` makes it again")
+        why = Line("refusal.embedded.checksum")
+        raise UnavailableError("refusal.embedded.damaged", path=path, error=why, command=REMAKE)
     try:
         with Image.open(path) as sheet:
             pixels = np.asarray(sheet.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
-        raise UnavailableError(f"{path} is damaged ({error}); `{REMAKE}` makes it again") from None
+        raise UnavailableError("refusal.embedded.damaged", path=path, error=error, command=REMAKE) from None
     rows = pixels.shape[0] // cell
     cells = pixels.reshape(rows, cell, columns, cell, 3).transpose(0, 2, 1, 3, 4).reshape(-1, cell, cell, 3)
     return np.ascontiguousarray(cells[:count])

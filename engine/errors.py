@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from engine.strings import Line
+
 
 class HeadStartError(Exception):
-    """Something that one sentence to the person in front of it can mend."""
+    """Something that one sentence to the person in front of it can mend.
+
+    Raised with the key of the sentence and its values, or with a line: `str(error)` is the sentence in English.
+    """
+
+    def __init__(self, key: str, /, **values: object) -> None:
+        self.line = key if isinstance(key, Line) else Line(key, **values)
+        super().__init__(self.line)
+
+    def said(self, language: str) -> str:
+        """The sentence in that language."""
+        return self.line.said(language)
 
 
 class PlanError(HeadStartError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 T = TypeVar("T")
 Reason = Literal["done", "stopped", "diverged", "failed"]
@@ -14,7 +14,7 @@ Reason = Literal["done", "stopped", "diverged", "failed"]
 class Progressed:
     """Something long before the start came further: a download, a look through a set of pictures, their decoding."""
 
-    work: Literal["download", "survey", "decode"]
+    work: Literal["download", "survey", "decode", "features"]
     name: str  # of the file or the set
     done: int
     total: int  # 0 where nobody knows
@@ -29,6 +29,8 @@ class RaceStarted:
 
     plan: str  # as Plan.to_json gives it
     classes: tuple[str, ...]
+    labels: tuple[int, ...]  # class number of every held-out picture, in the order in which racers are asked
+    shown: tuple[int, ...]  # rows of the few held-out pictures whose answers are told at every exact evaluation
     training: int  # pictures, all classes together
     heldout: int
     px: int  # side of the pictures the networks see
@@ -90,6 +92,42 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What a racer called the few held-out pictures of `RaceStarted.shown` at an exact evaluation."""
+
+    lane: str
+    step: int
+    epoch: float
+    seconds: float
+    named: tuple[int, ...]  # class numbers
+    confidence: tuple[float, ...]  # probability of the class that was named
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A look into a racer's network: how far each stage is from its start, and the filters of its first layer."""
+
+    lane: str
+    step: int
+    epoch: float
+    seconds: float
+    stages: tuple[str, ...]  # their names, from the picture up
+    moved: tuple[float, ...]  # a stage: |weights - start| / |start|; 1 where it started at zero and moved
+    count: int  # filters shown, the first ones
+    side: int  # of each, in pixels
+    filters: str  # base64 of (count, side, side, 3) uint8, each filter stretched over 0..255; "" = as last told
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a racer called every held-out picture at its end."""
+
+    lane: str
+    named: tuple[int, ...]  # class numbers, in the order of `RaceStarted.labels`
+    confidence: tuple[float, ...]  # probability of the class that was named
+
+
+@dataclass(frozen=True)
 class Finished:
     """A racer's end. `answers` is one character a held-out picture: 1 named right, 0 wrong; empty without an end."""
 
@@ -120,11 +158,20 @@ class RaceFinished:
     wall_seconds: float
 
 
-Event = Progressed | RaceStarted | Prepared | PhaseStarted | Stepped | Evaluated | Finished | RaceFinished
-KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (Progressed, RaceStarted, Prepared, PhaseStarted, Stepped, Evaluated, Finished, RaceFinished)
-}
+Event = (
+    Progressed
+    | RaceStarted
+    | Prepared
+    | PhaseStarted
+    | Stepped
+    | Evaluated
+    | Answered
+    | Looked
+    | Judged
+    | Finished
+    | RaceFinished
+)
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def to_row(event: Event) -> dict[str, object]:
@@ -136,8 +183,7 @@ def from_row(row: dict[str, object]) -> Event:
     """The event that `to_row` wrote; fields that no event has are left out. Raises KeyError for an unknown kind."""
     kind = KINDS[str(row["event"])]
     values = {name: row[name] for name in kind.__dataclass_fields__}
-    if "classes" in values:
-        values["classes"] = tuple(values["classes"])  # type: ignore[arg-type]  # JSON has no tuples
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}  # JSON has no tuples
     return kind(**values)  # type: ignore[arg-type]
 
 

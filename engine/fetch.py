@@ -24,6 +24,7 @@ from urllib.error import HTTPError, URLError
 from engine.errors import UnavailableError
 from engine.events import Progressed
 from engine.places import RefusedError, announced, candidates, home, in_words, is_offline, open_place, reachable
+from engine.strings import Line, joined
 
 __all__ = ["Address", "fetch", "home", "is_here", "obtainable", "reachable"]  # home and reachable are those of engine.places
 
@@ -108,10 +109,8 @@ def _claim(address: Address) -> Generator[Progressed, None, IO[bytes]]:
             address.path.parent.mkdir(parents=True, exist_ok=True)
             lock = _beside(address, ".lock").open("ab")
         except OSError as error:
-            raise UnavailableError(
-                f"{address.path.name} cannot be kept in {address.path.parent}: {in_words(error)}. "
-                "Name another place with HEADSTART_HOME."
-            ) from error
+            name, folder = address.path.name, address.path.parent
+            raise UnavailableError("refusal.fetch.keep", name=name, folder=folder, why=in_words(error)) from error
         with suppress(FileNotFoundError):
             # Its owner deletes the file when it is done: a lock on what was deleted keeps nobody out
             if _lock(lock) and os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name)):
@@ -141,20 +140,18 @@ def _fetch_from_anywhere(address: Address) -> Generator[Progressed, None, None]:
         try:
             yield from _fetch_from(address, place)
             return
-        except RefusedError as reason:
-            tried.append(f"{place}: {reason}")
-    come = _arrived(address)
-    kept = f" {_amount(come)} have come; the next try goes on from there where the server allows it." if come else ""
-    raise UnavailableError(
-        f"{address.path.name} is not to be had here. Tried {'; '.join(tried)}.{kept} Try again later, put the file at "
-        f"{address.path}, or name a folder that holds it with HEADSTART_MIRROR."
-    )
+        except RefusedError as refusal:
+            tried.append(Line("place.tried", place=place, why=refusal.why))
+    name, told, come = address.path.name, joined("joined.items", tried), _arrived(address)
+    if come:
+        raise UnavailableError("refusal.fetch.interrupted", name=name, tried=told, come=_amount(come), path=address.path)
+    raise UnavailableError("refusal.fetch.nowhere", name=name, tried=told, path=address.path)
 
 
 def _fetch_from(address: Address, place: str | Path) -> Generator[Progressed, None, None]:
     """One place, with its retries. Raises RefusedError, or UnavailableError where no other place would help."""
     if isinstance(place, str) and is_offline():
-        raise RefusedError("not tried, because HEADSTART_OFFLINE is set")
+        raise RefusedError(Line("place.offline"))
     for attempt in range(1 + RETRIES):
         if attempt:
             time.sleep(PAUSE)
@@ -163,21 +160,19 @@ def _fetch_from(address: Address, place: str | Path) -> Generator[Progressed, No
             return
         except HTTPError as error:
             error.close()
-            reason = f"it answers {error.code} {error.reason}"
+            reason: str = Line("place.answers", code=error.code, reason=error.reason)
             if error.code != 416:
                 raise RefusedError(reason) from error
             _beside(address, ".part").unlink(missing_ok=True)  # longer than the file: it belongs to another one
         except (OSError, HTTPException) as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 _beside(address, ".part").unlink(missing_ok=True)
-                raise UnavailableError(
-                    f"The disk of {address.path.parent} became full while {address.path.name} came. "
-                    "What had come was deleted. Make room, or name another place with HEADSTART_HOME."
-                ) from error
+                name, folder = address.path.name, address.path.parent
+                raise UnavailableError("refusal.fetch.full", folder=folder, name=name) from error
             reason = in_words(error)
             if isinstance(error, URLError) and not attempt:
                 raise RefusedError(reason) from error
-    raise RefusedError(f"interrupted {1 + RETRIES} times ({reason})")
+    raise RefusedError(Line("place.interrupted", times=1 + RETRIES, why=reason))
 
 
 def _receive(address: Address, place: str | Path) -> Generator[Progressed, None, None]:
@@ -190,15 +185,14 @@ def _receive(address: Address, place: str | Path) -> Generator[Progressed, None,
         start, length, modified = announced(source)
         if start not in (0, have):
             part.unlink()
-            raise ConnectionError(f"it sent what comes after byte {start}, not {have}")
+            raise ConnectionError(Line("place.middle", given=start, wanted=have))
         if length and address.size not in (0, length) and not expected:
-            raise RefusedError(f"it offers {length:,} bytes, not {address.size:,}")  # the login page of a Wi-Fi, say
+            raise RefusedError(Line("place.size", given=length, wanted=address.size))  # the login page of a Wi-Fi, say
         total = length or address.size
         needed, free = total + MARGIN, shutil.disk_usage(part.parent).free + have  # what has come is kept or overwritten
         if needed > free:
             raise UnavailableError(
-                f"{name} needs {_amount(needed)} with some room to spare, and {part.parent} has {_amount(free)} free. "
-                "Make room, or name another place with HEADSTART_HOME."
+                "refusal.fetch.room", name=name, need=_amount(needed), folder=part.parent, free=_amount(free)
             )
         digest = hashlib.new(expected.partition(":")[0] or "sha256", usedforsecurity=False)
         if start:
@@ -221,13 +215,12 @@ def _receive(address: Address, place: str | Path) -> Generator[Progressed, None,
             if modified:  # so that the next connection can ask whether the file is still the same
                 os.utime(part, (modified, modified))
     if (length or (address.size and not expected)) and done != total:
-        raise ConnectionError(f"it ended after {_amount(done)} of {_amount(total)}")
+        raise ConnectionError(Line("place.short", come=_amount(done), whole=_amount(total)))
     if not digest.hexdigest().startswith(expected.partition(":")[2].lower()):
         part.unlink()
-        whose = "" if address.checksum else f" as the first time; to accept the new file, delete {record}"
+        sums = {"digest": digest.name, "given": digest.hexdigest()[:12], "wanted": expected.partition(":")[2][:12]}
         raise RefusedError(
-            f"what came is not the expected file and was deleted: its {digest.name} is {digest.hexdigest()[:12]}…, "
-            f"not {expected.partition(':')[2][:12]}…{whose}"
+            Line("place.other_file", **sums) if address.checksum else Line("place.changed_file", record=record, **sums)
         )
     if not expected:
         record.write_text(digest.hexdigest() + "\n")

@@ -21,7 +21,8 @@ from engine.album import Album
 from engine.errors import DataError, HeadStartError, PlanError, UnavailableError
 from engine.events import Progressed
 from engine.listing import SPLITS, Member
-from engine.naming import class_name, plain, quoted, some
+from engine.naming import class_name, left_out_of, plain, quoted, some
+from engine.strings import Line
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -85,11 +86,11 @@ def open_set(
     """
     parts = NAME.fullmatch(name)
     if parts is None:
-        raise PlanError(f"task is {name!r}; a set of the Hub is called owner/set@hub or owner/set:config@hub")
+        raise PlanError("refusal.hub.name", name=repr(name))
     if source is None and places.is_offline():
-        raise UnavailableError(f"{name} is on the Hugging Face Hub, which is not asked, because HEADSTART_OFFLINE is set")
+        raise UnavailableError("refusal.hub.offline", name=name)
     if not is_installed():
-        raise UnavailableError(f"{name} needs the package `datasets`: pip install datasets")
+        raise UnavailableError("refusal.hub.package", name=name)
     way = _Way(name)
     yield way.progress()
     left_out: dict[str, str] = {}
@@ -102,8 +103,12 @@ def open_set(
         if known * examples_and_spare + heldout > album.MOST_PICTURES:
             at_most = max(0, album.MOST_PICTURES - heldout) // known * SPARE // (SPARE + 1)
             raise PlanError(
-                f"examples is {examples}; {name} has {known:,} classes, and {album.MOST_PICTURES:,} pictures are looked at "
-                f"in one set: at most {at_most}"
+                "refusal.hub.examples",
+                n=examples,
+                name=name,
+                classes=known,
+                pictures=album.MOST_PICTURES,
+                most=at_most,
             )
         way.wanted = known * examples_and_spare + heldout if known else 0
         fetch = partial(_fetch, way=way, columns=columns, seed=seed, root=source or "", left_out=left_out)
@@ -139,12 +144,15 @@ def _said_in_a_sentence(name: str) -> Iterator[None]:
     except HeadStartError:
         raise
     except Exception as error:  # the library, its file systems and a stranger's files raise anything
-        lines = [plain(line) for line in str(error).splitlines() if plain(line)]
-        reason = " ".join(lines[:2])[:300] or type(error).__name__
-        raise UnavailableError(
-            f"{name} is not to be had here. The Hugging Face Hub was asked: {reason.rstrip('.')}. Check the name and the "
-            "network; where a set wants its terms accepted, do that on its page and log in with `hf auth login`."
-        ) from error
+        raise UnavailableError("refusal.hub.away", name=name, why=_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why the library broke off, in a line; in the language of whoever reads it where the reason is one of ours."""
+    if len(error.args) == 1 and isinstance(error.args[0], Line):
+        return error.args[0]
+    lines = [plain(line) for line in str(error).splitlines() if plain(line)]
+    return (" ".join(lines[:2])[:300] or type(error).__name__).rstrip(".")
 
 
 def _ask(path: str, config: str | None, source: str | None) -> Mapping[str, IterableDataset]:
@@ -186,18 +194,13 @@ def _columns(name: str, split: IterableDataset) -> _Columns:
     ]
     found = sorted(labels or unnamed, key=lambda column: LABELS.index(column) if column in LABELS else len(LABELS))
     if not images or not found:
-        what = "pictures" if not images else "classes"
-        there = (
-            some(
-                [
-                    f"{quoted(column)} ({type(kind).__name__ if kind else 'text or number'})"
-                    for column, kind in features.items()
-                ]
-            )
-            or "none"
-        )
-        raise DataError(f"{name} has no column of {what}; its columns: {there}")
+        there = some([_column(column, kind) for column, kind in features.items()]) or Line("refusal.hub.none")
+        raise DataError("refusal.hub.classes" if images else "refusal.hub.pictures", name=name, columns=there)
     return _Columns(images[0], found[0], tuple(class_name(one) for one in labels.get(found[0], ())))
+
+
+def _column(name: str, kind: object) -> Line:
+    return Line("refusal.hub.column", name=quoted(name), kind=type(kind).__name__ if kind else Line("refusal.hub.text"))
 
 
 def _fetch(
@@ -241,15 +244,12 @@ def _fetch(
             try:
                 data = image["bytes"] if image["bytes"] is not None else _read(image["path"] or "", root)
             except DataError as reason:
-                left_out[picture] = str(reason)
+                left_out[picture] = reason.line
                 continue
             group.append((picture, data))
             way.done, way.size = way.done + 1, way.size + len(data)
             if way.size > way.most:
-                raise UnavailableError(
-                    f"the pictures of {way.name} take more than {way.most / 1e9:.1f} GB of memory, of which they may take "
-                    f"{pictures.SHARE:.0%}: choose fewer examples"
-                )
+                raise UnavailableError("refusal.hub.memory", name=way.name, most=way.most / 1e9, share=pictures.SHARE)
             # Where the classes are only known once they are seen, the last may be at the end
             if columns.classes and way.done - before >= min(total, most * len(groups)):
                 break
@@ -266,18 +266,18 @@ def _read(path: str, root: str) -> bytes:
     else:
         is_inside = container.startswith("hf://datasets/")
     if not is_inside:
-        raise DataError("lies outside of the set")
+        raise DataError("refusal.picture.outside")
     try:
         with xopen(path, "rb") as file:
             return file.read(pictures.MOST_BYTES + 1)
     except FileNotFoundError:
-        raise DataError("is not there") from None
+        raise DataError("refusal.picture.missing") from None
 
 
 def _shortfall(learned: Mapping[str, Sequence[Picture]], examples: int, has_split: bool) -> list[str]:
     """Notes on classes that have fewer training pictures than a race asks for."""
     have = {kind: len(group) - (0 if has_split else (len(group) + 2) // 4) for kind, group in learned.items()}
-    bare = [f"{quoted(kind)} was left out: it has no pictures" for kind, group in learned.items() if not group]
-    few = [f"{quoted(kind)} has {n} of {examples}" for kind, n in have.items() if 0 < n < examples]
+    bare = [left_out_of(kind, Line("note.bare")) for kind, group in learned.items() if not group]
+    few = [Line("note.short", name=quoted(kind), n=n, wanted=examples) for kind, n in have.items() if 0 < n < examples]
     notes = [some(bare)] if bare else []
-    return [*notes, f"too few training pictures in the rows that were looked at: {some(few)}"] if few else notes
+    return [*notes, Line("note.shortfall", which=some(few))] if few else notes

@@ -23,8 +23,9 @@ from PIL import Image
 
 from engine import pictures
 from engine.errors import DataError
-from engine.naming import class_name, count, natural, quoted, some, was
+from engine.naming import class_name, count, left_out_of, natural, quoted, some
 from engine.pictures import FileReader
+from engine.strings import Line, counted
 
 MOST_FILES = 100_000  # in one folder or zip
 MOST_UNPACKED = 4_000_000_000  # bytes that a zip may declare
@@ -61,15 +62,15 @@ def list_folder(root: Path, title: str) -> Listing:
         folders[:] = [name for name in folders if not _is_hidden(name)]
         for name in folders:
             path = Path(home, name)
-            listing[path.relative_to(root).as_posix()] = "is a link" if path.is_symlink() else None
+            listing[path.relative_to(root).as_posix()] = Line("refusal.picture.link") if path.is_symlink() else None
         for name in names:
             path = Path(home, name)
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-                listing[path.relative_to(root).as_posix()] = "is a link out of the folder"
+                listing[path.relative_to(root).as_posix()] = Line("refusal.picture.link_out")
             elif path.is_file():
                 listing[path.relative_to(root).as_posix()] = partial(pictures.read, path)
         if len(listing) > MOST_FILES:
-            raise DataError(f"{title} has more than {MOST_FILES:,} files: choose the folder that holds the classes")
+            raise DataError("refusal.listing.files", title=title, most=MOST_FILES)
     return listing
 
 
@@ -81,38 +82,33 @@ def list_zip(path: Path, title: str) -> Listing:
     try:
         listed, declared = _declared(path)
         if declared > MOST_FILES:
-            raise DataError(f"{title} has {declared:,} files; at most {MOST_FILES:,} are looked at")
+            raise DataError("refusal.listing.members", title=title, given=declared, most=MOST_FILES)
         if listed > MOST_LISTED:
-            raise DataError(
-                f"{title} is refused: its list of files alone has {listed / 1e6:,.0f} MB; "
-                f"at most {MOST_FILES:,} files are looked at"
-            )
+            raise DataError("refusal.listing.list", title=title, given=listed / 1e6, most=MOST_FILES)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except FileNotFoundError:
-        raise DataError(f"{title} is not there ({path})") from None
+        raise DataError("refusal.listing.missing", title=title, path=path) from None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, OverflowError):
         raise DataError(_no_zip(path, title)) from None
     if (total := sum(member.file_size for member in members)) > MOST_UNPACKED:
-        raise DataError(f"{title} is {total / 1e9:.1f} GB unpacked; at most {MOST_UNPACKED / 1e9:.0f} GB are read")
+        raise DataError("refusal.listing.unpacked", title=title, given=total / 1e9, most=MOST_UNPACKED / 1e9)
     listing = Listing()
     for member in members:
         name = _member_name(member)
         if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
-            raise DataError(f"{title} is refused: {quoted(name)} in it points to a place outside of it")
+            raise DataError("refusal.listing.outside", title=title, name=quoted(name))
         if member.flag_bits & 1:
-            raise DataError(f"{title} is locked with a password: pack it again without one")
+            raise DataError("refusal.listing.locked", title=title)
         if member.file_size > max(1_000_000, MOST_RATIO * member.compress_size):
-            raise DataError(
-                f"{title} is refused: {quoted(name)} in it grows from {member.compress_size:,} to {member.file_size:,} "
-                "bytes, as no picture does"
-            )
+            packed, unpacked = member.compress_size, member.file_size
+            raise DataError("refusal.listing.bomb", title=title, name=quoted(name), packed=packed, unpacked=unpacked)
         if name.endswith("/"):
             listing[name] = None
         elif stat.S_ISLNK(member.external_attr >> 16):
-            listing[name] = "is a link"
+            listing[name] = Line("refusal.picture.link")
         elif max(member.file_size, member.compress_size) > pictures.MOST_BYTES:
-            listing[name] = f"is larger than {pictures.MOST_BYTES // 1_000_000} MB"
+            listing[name] = Line("refusal.picture.large", most=pictures.MOST_BYTES // 1_000_000)
         else:
             listing[name] = partial(_read_member, path, member)
     return listing
@@ -154,15 +150,15 @@ def _bytes_at(file: BinaryIO, place: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _no_zip(path: Path, title: str) -> str:
+def _no_zip(path: Path, title: str) -> Line:
     try:
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        return f"{title} cannot be opened ({error.strerror})"
+        return Line("refusal.listing.unopened", title=title, error=error.strerror)
     if start == b"PK\3\4":
-        return f"{title} is cut short or damaged: its list of files cannot be read; copy or upload it again"
-    return f"{title} is not a zip: pack the folders of pictures, one a class, as a zip"
+        return Line("refusal.listing.short", title=title)
+    return Line("refusal.listing.no_zip", title=title)
 
 
 def _member_name(member: zipfile.ZipInfo) -> str:
@@ -184,11 +180,11 @@ def _read_member(path: Path, member: zipfile.ZipInfo, side: int = 0) -> Image.Im
         if member.compress_type == zipfile.ZIP_DEFLATED:
             data = zlib.decompressobj(-15).decompress(data, member.file_size + 1)
         elif member.compress_type != zipfile.ZIP_STORED:
-            raise DataError("is packed in a way that is not read; pack it as an ordinary zip")
+            raise DataError("refusal.picture.packed")
     except (OSError, OverflowError, ValueError, struct.error, zlib.error):
-        raise DataError("is damaged in the zip") from None
+        raise DataError("refusal.picture.zip") from None
     if len(data) != member.file_size or zlib.crc32(data) != member.CRC:
-        raise DataError("is damaged in the zip")
+        raise DataError("refusal.picture.zip")
     return pictures.read(data, side)
 
 
@@ -206,9 +202,9 @@ def lay_out(listing: Listing) -> tuple[list[Member], dict[str, str], list[str]]:
         elif isinstance(entry, str):
             left_out[path] = entry
         elif path.lower().endswith(ARCHIVES):
-            left_out[path] = "is an archive; unpack it first"
+            left_out[path] = Line("refusal.picture.archive")
         elif len(parts) > DEEPEST:
-            left_out[path] = f"lies below more than {DEEPEST} folders"
+            left_out[path] = Line("refusal.picture.deep", most=DEEPEST)
         else:
             found[parts] = entry
 
@@ -242,12 +238,12 @@ def lay_out(listing: Listing) -> tuple[list[Member], dict[str, str], list[str]]:
     bare = {class_name(parts[at]) for parts in empty if len(parts) == at + 1} - set(raws)
     merged = sorted((kind, len(names)) for kind, names in raws.items() if len(names) > 1)
     notes = [
-        some([f"{quoted(kind)} was left out: it has no pictures" for kind in sorted(bare, key=natural)]),
-        some([f"the folder {quoted(name)} was left out, with {count(n, 'file')}" for name, n in sorted(unused.items())]),
-        some([f"{n} folders are called {quoted(kind)} and were put together" for kind, n in merged]),
+        some([left_out_of(kind, Line("note.bare")) for kind in sorted(bare, key=natural)]),
+        some([Line("note.folder", name=quoted(name), files=count(n, "file")) for name, n in sorted(unused.items())]),
+        some([Line("note.merged", n=n, name=quoted(kind)) for kind, n in merged]),
     ]
     if loose:
-        notes.append(f"{count(loose, 'picture')} outside of the class folders {was(loose)} left out")
+        notes.append(counted("note.loose", loose))
     return files, left_out, [note for note in notes if note]
 
 

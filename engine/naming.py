@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+from engine.strings import Line, counted, joined
 
 LONGEST_NAME = 60  # characters of a class name
 NAMED = 5  # things in one note; of the others it gives the number
@@ -34,22 +38,22 @@ def short(name: str) -> str:
     return text if len(text) <= LONGEST_NAME + 20 else f"…{text[-LONGEST_NAME - 19 :]}"
 
 
-def quoted(name: str) -> str:
+def quoted(name: str) -> Line:
     """A name in quotes."""
-    return f"'{short(name)}'"
+    return Line("joined.quoted", name=short(name))
 
 
-def count(n: int, noun: str) -> str:
+def count(n: int, noun: Literal["picture", "file"]) -> Line:
     """`1 picture`, `2,000 pictures`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    return counted(f"count.{noun}", n)
 
 
-def was(n: int) -> str:
-    """The verb after a count."""
-    return "was" if n == 1 else "were"
+def left_out_of(kind: str, why: Line) -> Line:
+    """That a class was left out, and why."""
+    return Line("note.class_out", name=quoted(kind), why=why)
 
 
-def some(items: list[str]) -> str:
-    """The first NAMED of them, and how many more there are."""
-    more = [f"and {len(items) - NAMED:,} more"] if len(items) > NAMED else []
-    return "; ".join(items[:NAMED] + more)
+def some(items: Sequence[str]) -> str:
+    """The first NAMED of them, and how many more there are; nothing of none."""
+    more = [Line("joined.more", n=len(items) - NAMED)] if len(items) > NAMED else []
+    return joined("joined.items", [*items[:NAMED], *more]) if items else ""

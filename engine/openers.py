@@ -232,7 +232,7 @@ def _file(path: Path, foot: int) -> Image.Image:
     try:
         picture = pictures.read(path)
     except DataError as error:
-        raise DataError(f"{path.name} {error}") from None
+        raise DataError("joined.named", name=path.name, why=error.line) from None
     return picture.crop((0, 0, picture.width, picture.height - foot)) if foot else picture
 
 
@@ -256,10 +256,7 @@ def _array(image: np.ndarray) -> Image.Image:
 def _check_room(archives: Collection[Path], home: Path) -> None:
     needed, free = ROOM * sum(path.stat().st_size for path in archives), shutil.disk_usage(home).free
     if needed > free:
-        raise UnavailableError(
-            f"Unpacking {home.name} needs {needed / 1e6:,.1f} MB, and {home} has {free / 1e6:,.1f} MB free. "
-            "Make room, or name another place with HEADSTART_HOME."
-        )
+        raise UnavailableError("refusal.set.room", name=home.name, need=needed / 1e6, home=home, free=free / 1e6)
 
 
 def _keep_only(files: Collection[Path], home: Path) -> None:

@@ -74,15 +74,14 @@ def read(source: bytes | Path, side: int = 0) -> Image.Image:
     """
     data = _load(source) if isinstance(source, Path) else source
     if not data:
-        raise DataError("is empty")
+        raise DataError("refusal.picture.empty")
     if len(data) > MOST_BYTES:
-        raise DataError(f"is larger than {MOST_BYTES // 1_000_000} MB")
+        raise DataError("refusal.picture.large", most=MOST_BYTES // 1_000_000)
     if data[4:8] == b"ftyp":
-        kind = "an AVIF picture" if data[8:12] in (b"avif", b"avis") else "a HEIC photo"
-        raise DataError(f"is {kind}; export it as JPEG")
+        raise DataError("refusal.picture.avif" if data[8:12] in (b"avif", b"avis") else "refusal.picture.heic")
     factory = next((factory for start, factory in FORMATS if data.startswith(start)), None)
     if factory is None or (factory is WebPImageFile and data[8:12] != b"WEBP"):
-        raise DataError("is not a picture")
+        raise DataError("refusal.picture.other")
     try:
         with factory(io.BytesIO(data)) as picture:
             check_pixels(*picture.size)
@@ -93,16 +92,17 @@ def read(source: bytes | Path, side: int = 0) -> Image.Image:
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # a frame larger than its file says
-        raise DataError(f"has more than {MOST_PIXELS // 1_000_000} megapixels") from None
+        raise DataError("refusal.picture.frame", most=MOST_PIXELS // 1_000_000) from None
     except Exception as error:  # a decoder given a stranger's bytes raises anything
-        raise DataError("is cut short" if _is_cut_short(data, error) else "is damaged") from None
+        is_short = _is_cut_short(data, error)
+        raise DataError("refusal.picture.short" if is_short else "refusal.picture.damaged") from None
 
 
 def check_pixels(width: int, height: int) -> None:
     """Raise DataError where a picture has more pixels than are read."""
     if width * height > MOST_PIXELS:
         megapixels = -(-width * height // 1_000_000)
-        raise DataError(f"has {megapixels:,} megapixels; at most {MOST_PIXELS // 1_000_000} are read")
+        raise DataError("refusal.picture.megapixels", given=megapixels, most=MOST_PIXELS // 1_000_000)
 
 
 def square(picture: Image.Image | np.ndarray, side: int) -> np.ndarray:
@@ -172,8 +172,7 @@ def check_memory(count: int, side: int, name: str) -> None:
     need, free = bytes_needed(count, side), device.free_memory()
     if need > SHARE * free:
         raise UnavailableError(
-            f"{count:,} pictures of {name} at {side} px need {need / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free "
-            f"here, of which they may take {SHARE:.0%}: choose fewer pictures or a smaller input"
+            "refusal.picture.memory", n=count, name=name, px=side, need=need / 1e9, free=free / 1e9, share=SHARE
         )
 
 
@@ -182,7 +181,7 @@ def _load(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise DataError(f"cannot be opened ({error.strerror})") from None
+        raise DataError("refusal.picture.unopened", error=error.strerror) from None
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
@@ -190,7 +189,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
         grey = np.asarray(picture).astype(np.float32) / 257  # 65535 / 257 = 255
         return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode in ("F", "LAB", "HSV"):
-        raise DataError(f"has pixels of a kind that is not read ({picture.mode}); export it as JPEG or PNG")
+        raise DataError("refusal.picture.mode", mode=picture.mode)
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layer = picture.convert("RGBA")

@@ -17,6 +17,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener, getproxies, proxy_bypass, url2pathname
 
+from engine.strings import Line
+
 SILENCE = 20.0  # seconds without a byte after which a connection counts as interrupted
 PROBE, REMEMBERED = 2.0, 60.0  # seconds to wait for a host, and for which its answer is believed
 
@@ -25,7 +27,11 @@ _answers_lock = threading.Lock()
 
 
 class RefusedError(Exception):
-    """One place does not give the file; the next may. Its text is the reason, in a few words."""
+    """One place does not give the file; the next may."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why  # in a few words
 
 
 def home() -> Path:
@@ -45,9 +51,9 @@ def reachable(url: str) -> str:
     """
     place = _place(url)
     if isinstance(place, Path):
-        return "" if place.exists() else f"{place} is not there"
+        return "" if place.exists() else Line("place.gone", path=place)
     if is_offline():
-        return "no network is used, because HEADSTART_OFFLINE is set"
+        return Line("place.no_network")
     parts = urlsplit(place)
     proxy = getproxies().get(parts.scheme, "")
     if proxy and not proxy_bypass(parts.hostname or ""):
@@ -61,7 +67,7 @@ def reachable(url: str) -> str:
         socket.create_connection((host, port), timeout=PROBE).close()
         reason = ""
     except OSError as error:
-        reason = f"{host} does not answer: {in_words(error)}"
+        reason = Line("place.silent", host=host, why=in_words(error))
     with _answers_lock:
         _answers[host, port] = (time.monotonic(), reason)
     return reason
@@ -89,7 +95,7 @@ def open_place(place: str | Path, part: Path, is_checked: bool) -> HTTPResponse 
         try:
             return place.open("rb")
         except FileNotFoundError:
-            raise RefusedError("not there") from None
+            raise RefusedError(Line("place.missing")) from None
         except OSError as error:
             raise RefusedError(in_words(error)) from error
     headers = {"User-Agent": "headstart"}
@@ -118,7 +124,9 @@ def in_words(error: OSError | HTTPException) -> str:
     """What the system says of a failure, without its numbers."""
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
-        return "it does not answer in time"
+        return Line("place.late")
+    if isinstance(cause, Exception) and len(cause.args) == 1 and isinstance(cause.args[0], Line):
+        return cause.args[0]  # one of ours
     return str(getattr(cause, "strerror", None) or cause or type(cause).__name__)
 
 
@@ -129,7 +137,7 @@ class _NoDowngrade(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         if req.type == "https" and not newurl.lower().startswith("https:"):
-            raise HTTPError(req.full_url, code, "and leads from https to http", headers, fp)
+            raise HTTPError(req.full_url, code, Line("place.downgrade"), headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from engine.errors import PlanError
+from engine.strings import Line
 
 Budget = Literal["epochs", "seconds"]
 Optimizer = Literal["adamw", "sgd", "muon"]
@@ -33,24 +34,24 @@ class Range:
     low: float
     high: float
     step: float
-    why: str
+    why: Line
 
 
 RANGES: Mapping[str, Range] = {
-    "examples": Range(2, 5000, 1, "a class needs a few pictures, and a race should end while you watch"),
-    "learning_stages": Range(1, 64, 1, "the new head always learns; there are no more stages than the network has"),
-    "epochs": Range(1, 500, 1, "one epoch sees every picture once; past 500 nothing moves"),
-    "seconds": Range(2, 1800, 1, "below two seconds nothing is learnt; half an hour is the longest race"),
-    "scratch_rate": Range(0.0, 1.0, 1e-5, "0 takes what was found good for the network; above 1 the first steps diverge"),
-    "head_rate": Range(1e-5, 1.0, 1e-5, "0 learns nothing; above 1 the first steps already diverge"),
-    "backbone_rate": Range(0.0, 1.0, 1e-7, "0 takes what suits the network; a high rate overwrites what pretraining knew"),
-    "head_share": Range(0.0, 0.9, 0.05, "0 unfreezes at once; with more than 0.9 no time is left to fine-tune"),
-    "depth_factor": Range(0.05, 1.0, 0.05, "1 gives every unfrozen stage the same rate; near 0 the lower ones stand still"),
-    "px": Range(0, 512, 1, "0 is the size the weights were made for; more than 512 is too slow to watch"),
-    "patches": Range(1, 512, 1, "1 leaves the pictures whole; more than the picture has pixels a side is no more than that"),
-    "label_noise": Range(0.0, 1.0, 0.05, "the share of training labels that are shuffled"),
-    "batch_size": Range(4, 128, 4, "BatchNorm needs a few pictures at a time; larger steps are seldom and stop late"),
-    "seed": Range(0, 2**31 - 1, 1, "any whole number that fits in 31 bits"),
+    "examples": Range(2, 5000, 1, Line("range.examples")),
+    "learning_stages": Range(1, 64, 1, Line("range.learning_stages")),
+    "epochs": Range(1, 500, 1, Line("range.epochs")),
+    "seconds": Range(2, 1800, 1, Line("range.seconds")),
+    "scratch_rate": Range(0.0, 1.0, 1e-5, Line("range.scratch_rate")),
+    "head_rate": Range(1e-5, 1.0, 1e-5, Line("range.head_rate")),
+    "backbone_rate": Range(0.0, 1.0, 1e-7, Line("range.backbone_rate")),
+    "head_share": Range(0.0, 0.9, 0.05, Line("range.head_share")),
+    "depth_factor": Range(0.05, 1.0, 0.05, Line("range.depth_factor")),
+    "px": Range(0, 512, 1, Line("range.px")),
+    "patches": Range(1, 512, 1, Line("range.patches")),
+    "label_noise": Range(0.0, 1.0, 0.05, Line("range.label_noise")),
+    "batch_size": Range(4, 128, 4, Line("range.batch_size")),
+    "seed": Range(0, 2**31 - 1, 1, Line("range.seed")),
 }
 
 
@@ -99,14 +100,16 @@ class Plan:
             elif wanted is tuple:
                 object.__setattr__(self, field.name, _read_lanes(field.name, value))
             elif type(value) is not wanted:
-                raise PlanError(f"{field.name} is {value!r}; it must be {_KINDS[wanted]}")
+                raise PlanError("refusal.plan.kind", name=field.name, value=repr(value), kind=_KINDS[wanted])
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise PlanError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
+            value = getattr(self, name)
+            if value not in choices:
+                raise PlanError("refusal.plan.choice", name=name, value=repr(value), choices=", ".join(choices))
         for name, allowed in RANGES.items():
             value = getattr(self, name)
             if not (math.isfinite(value) and allowed.low <= value <= allowed.high):
-                raise PlanError(f"{name} is {value:g}; it must be from {allowed.low:g} to {allowed.high:g}: {allowed.why}")
+                low, high = allowed.low, allowed.high
+                raise PlanError("refusal.plan.range", name=name, value=value, low=low, high=high, why=allowed.why)
 
     def lanes(self) -> tuple[Lane, ...]:
         """The two racers: everything learns in the one from scratch, the top stages in the pretrained one; then extras."""
@@ -130,9 +133,9 @@ class Plan:
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise PlanError(f"this is not a plan: {error}") from None
+            raise PlanError("refusal.plan.json", error=error) from None
         if not isinstance(values, dict):
-            raise PlanError("this is not a plan: a JSON object of settings was expected")
+            raise PlanError("refusal.plan.object")
         return cls.from_mapping(values)
 
     @classmethod
@@ -140,7 +143,7 @@ class Plan:
         """A plan from settings by name; the ones left out are the defaults."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise PlanError(f"unknown setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
+            raise PlanError("refusal.plan.unknown", name=repr(unknown[0]), names=", ".join(sorted(known)))
         return replace(cls(), **values)  # type: ignore[arg-type]  # __post_init__ checks every type
 
     def to_query(self) -> str:
@@ -156,7 +159,7 @@ class Plan:
         return cls.from_mapping({k: read_setting(k, v, kinds[k]) for k, v in parse_qsl(query) if k in kinds})
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name", tuple: "a list of names"}
+_KINDS: Mapping[object, Line] = {kind: Line(f"kind.{kind.__name__}") for kind in (int, float, bool, str, tuple)}
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "budget": get_args(Budget),
     "scratch_optimizer": get_args(Optimizer),
@@ -167,12 +170,10 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 def _read_lanes(name: str, value: object) -> tuple[LaneName, ...]:
     """Extra lanes in their own order, each once. Raises PlanError."""
     if not isinstance(value, list | tuple) or any(v not in EXTRAS for v in value):
-        raise PlanError(f"{name} is {value!r}; it must be a list of {', '.join(EXTRAS)}")
+        raise PlanError("refusal.plan.lanes", name=name, value=repr(value), choices=", ".join(EXTRAS))
     chosen = tuple(lane for lane in EXTRAS if lane in value)
     if len(chosen) > MOST_LANES - len(RIVALS):
-        raise PlanError(
-            f"{name} are {len(chosen)}; at most {MOST_LANES - len(RIVALS)} can join: more lines are not told apart"
-        )
+        raise PlanError("refusal.plan.many_lanes", name=name, n=len(chosen), most=MOST_LANES - len(RIVALS))
     return chosen
 
 
@@ -190,4 +191,4 @@ def read_setting(name: str, text: str, kind: type) -> object:
             return kind(text)
         except ValueError:
             pass
-    raise PlanError(f"{name} is {text!r}; it must be {_KINDS[kind]}")
+    raise PlanError("refusal.plan.kind", name=name, value=repr(text), kind=_KINDS[kind])

@@ -90,7 +90,7 @@ def read_pictures(folder: Path, split: str) -> Iterator[Progressed | tuple[Tenso
     if not members:
         members = [(p.parent.name, p, "") for p in sorted((folder / split).glob("*/*")) if p.is_file()]
     if not members:
-        raise DataError(f"{folder} holds no {split} pictures: neither {split}*.zip nor {split}/<class>/ was found")
+        raise DataError("refusal.terminal.pictures", folder=folder, split=split)
     order = {wnid: k for k, wnid in enumerate(sorted({m[0] for m in members}))}
     open_zips = {path: zipfile.ZipFile(path) for path in {m[1] for m in members} if path.suffix == ".zip"}
     images = torch.empty((len(members), 3, SIDE, SIDE), dtype=torch.uint8)
@@ -220,7 +220,7 @@ def pretrain(
     if saved.exists():
         state = torch.load(saved, map_location=device, weights_only=True)
         if state["recipe"] != asdict(recipe):
-            raise DataError(f"{work} holds a run with another recipe; name another --work folder or delete it")
+            raise DataError("refusal.terminal.recipe", work=work)
         learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
         first_epoch = state["epochs"]

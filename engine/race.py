@@ -7,17 +7,20 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from engine import backbones, breaking, metrics, tasks
 from engine.device import Machine, this_machine
 from engine.errors import HeadStartError, PlanError
 from engine.events import Event, Finished, Progressed, RaceFinished, RaceStarted, Reason, Stepped
 from engine.plan import Lane, Plan
-from engine.training import train
+from engine.trained import Trained
+from engine.training import show, train
 
 T = TypeVar("T")
 MEMORY_SHARE = 0.7  # of what is free that a race may take
@@ -32,14 +35,18 @@ def check(plan: Plan) -> None:
     count = len(facts)
     for lane in plan.lanes():
         if lane.learning_stages > count:
-            raise PlanError(f"learning_stages is {lane.learning_stages}; {backbone.title} has {count} stages")
+            raise PlanError("refusal.race.stages", n=lane.learning_stages, network=backbone.title, count=count)
         if lane.name != "transfer" and lane.pretrained and (lane.learning_stages or count) == plan.learning_stages:
-            raise PlanError(f"extra_lanes has {lane.name!r}; that is what the pretrained racer does already")
+            raise PlanError("refusal.race.twin", lane=repr(lane.name))
     needed, free = memory(plan, facts), this_machine().free_memory()
     if needed > MEMORY_SHARE * free:
         raise PlanError(
-            f"{backbone.title} at {side(plan)} px with {len(plan.lanes())} racers needs about {needed / 1e9:.1f} GB of "
-            f"memory; {free / 1e9:.1f} GB are free here: choose a smaller network, picture size or batch, or fewer racers"
+            "refusal.race.memory",
+            network=backbone.title,
+            px=side(plan),
+            racers=len(plan.lanes()),
+            need=needed / 1e9,
+            free=free / 1e9,
         )
     backbones.check_weights(backbone)
 
@@ -77,6 +84,16 @@ def strip(plan: Plan, kind: int, count: int) -> np.ndarray:
     return np.concatenate(list(mine.permute(0, 2, 3, 1).numpy()), 1)
 
 
+def cells(plan: Plan, split: Literal["heldout", "training"], rows: Sequence[int]) -> np.ndarray:
+    """Pictures of this race for a person to look at, by their row as the racers number them: (n, side, side, 3) uint8.
+
+    Patches are shuffled and colours inverted as the plan asks for. Raises PlanError where there is no such row,
+    UnavailableError where the set is not open.
+    """
+    mine = breaking.alter(plan, tasks.look(plan.task, split, plan.examples, plan.seed, rows))
+    return mine.permute(0, 2, 3, 1).numpy()
+
+
 def run_race(plan: Plan, lanes: tuple[Lane, ...] | None = None, now: Callable[[], float] = time.perf_counter) -> Race:
     """Start a race and iterate over what happens; close it, from any thread, and its jobs end within a step.
 
@@ -91,6 +108,7 @@ class Race(Iterator[Event]):
 
     def __init__(self, plan: Plan, lanes: tuple[Lane, ...], now: Callable[[], float]):
         self._plan, self._lanes, self._now = plan, lanes, now
+        self.trained: Trained | None = None  # the networks that came to their end, once the race is over
         self._stop = threading.Event()
         self._events = self._run()
         self._busy = threading.Lock()
@@ -126,6 +144,8 @@ class Race(Iterator[Event]):
         yield RaceStarted(
             plan=self._plan.to_json(),
             classes=pictures.classes,
+            labels=tuple(pictures.heldout_labels.tolist()),
+            shown=show(pictures.heldout_labels, self._plan.seed),
             training=len(pictures.training),
             heldout=len(pictures.heldout),
             px=pictures.px,
@@ -135,15 +155,19 @@ class Race(Iterator[Event]):
             threads=machine.threads,
         )
         pictures = pictures.to(machine.device)
-        jobs: dict[str, Callable[[], Iterator[Event | None]]] = {
-            lane.name: (lambda lane=lane: train(lane, self._plan, pictures, machine, self._now))  # type: ignore[misc]
-            for lane in self._lanes
-        }
+        networks: dict[str, nn.Sequential] = {}
+
+        def learn(lane: Lane) -> Iterator[Event | None]:
+            networks[lane.name] = yield from train(lane, self._plan, pictures, machine, self._now)
+
+        jobs: dict[str, Callable[[], Iterator[Event | None]]] = {lane.name: partial(learn, lane) for lane in self._lanes}
         ends: dict[str, Finished] = {}
         for event in side_by_side(jobs, machine, self._stop):
             if isinstance(event, Finished):
                 ends[event.lane] = event
             yield event
+        whole = {name: networks[name] for name in networks if ends[name].reason == "done"}
+        self.trained = Trained(self._plan, pictures, whole) if whole else None
         answers = [ends[name].answers for name in ("scratch", "transfer") if name in ends]
         complete = len(answers) == 2 and all(answers)
         paired = metrics.compare(*answers) if complete else metrics.compare("", "")

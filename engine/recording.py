@@ -29,11 +29,21 @@ def record(events: Iterable[tuple[float, Event]], path: Path, stamp: Stamp) -> I
     part = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({"headstart": FORMAT, "machine": stamp.machine, "date": stamp.date}) + "\n")
+        file.write(header(stamp))
         for seconds, event in events:
-            file.write(json.dumps({"t": round(seconds, 3), **to_row(event)}, separators=(",", ":")) + "\n")
+            file.write(line(seconds, event))
             yield seconds, event
     part.rename(path)
+
+
+def header(stamp: Stamp) -> str:
+    """The first line of a recording."""
+    return json.dumps({"headstart": FORMAT, "machine": stamp.machine, "date": stamp.date}) + "\n"
+
+
+def line(seconds: float, event: Event) -> str:
+    """The line of one event, so many seconds since the start."""
+    return json.dumps({"t": round(seconds, 3), **to_row(event)}, separators=(",", ":")) + "\n"
 
 
 def replay(path: Path) -> tuple[Stamp, list[tuple[float, Event]]]:
@@ -41,21 +51,21 @@ def replay(path: Path) -> tuple[Stamp, list[tuple[float, Event]]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist") from None
+        raise DataError("refusal.recording.missing", path=path) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a recording: {error}") from None
+        raise DataError("refusal.recording.unreadable", path=path, error=error) from None
     try:
         header = json.loads(lines[0])
         stamp = Stamp(str(header["machine"]), str(header["date"]))
         if header["headstart"] != FORMAT:
-            raise DataError(f"{path} has format {header['headstart']}; this version reads format {FORMAT}")
+            raise DataError("refusal.recording.format", path=path, given=header["headstart"], format=FORMAT)
     except (IndexError, KeyError, TypeError, json.JSONDecodeError):
-        raise DataError(f"{path} is not a recording: its first line must name the machine and the date") from None
+        raise DataError("refusal.recording.header", path=path) from None
     pairs = []
     for number, line in enumerate(lines[1:], 2):
         try:
             row = json.loads(line)
             pairs.append((float(row["t"]), from_row(row)))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}, line {number} is damaged ({error}); the lines before it are whole") from None
+            raise DataError("refusal.recording.line", path=path, number=number, error=error) from None
     return stamp, pairs

@@ -6,7 +6,20 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Progressed, RaceFinished, RaceStarted, Stepped
+from engine.events import (
+    Answered,
+    Evaluated,
+    Event,
+    Finished,
+    Judged,
+    Looked,
+    PhaseStarted,
+    Prepared,
+    Progressed,
+    RaceFinished,
+    RaceStarted,
+    Stepped,
+)
 from engine.plan import RIVALS, Plan
 
 TARGETS = (0.5, 0.8, 0.9)
@@ -23,6 +36,9 @@ class Curve:
     phases: list[PhaseStarted] = field(default_factory=list)
     losses: list[Stepped] = field(default_factory=list)
     points: list[Evaluated] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
+    looks: list[Looked] = field(default_factory=list)
+    judged: Judged | None = None
     finished: Finished | None = None
 
     @property
@@ -98,6 +114,12 @@ class Scoreboard:
             curve.phases.append(event)
         elif isinstance(event, Prepared):
             curve.steps, curve.parameters, curve.learning = event.steps, event.parameters, event.learning
+        elif isinstance(event, Answered):
+            curve.answers.append(event)
+        elif isinstance(event, Looked):
+            curve.looks.append(event)
+        elif isinstance(event, Judged):
+            curve.judged = event
         elif isinstance(event, Finished):
             curve.finished = event
 
@@ -130,6 +152,16 @@ class Scoreboard:
             return 0.0
         last = curve.losses[-1]
         return min(1.0, last.epoch / plan.epochs if plan.budget == "epochs" else last.seconds / plan.seconds)
+
+    def confusion(self, lane: str) -> list[list[int]] | None:
+        """How often this racer called a picture of class `row` by the name of class `column`; None before its end."""
+        judged = self.curves[lane].judged if lane in self.curves else None
+        if self.started is None or judged is None:
+            return None
+        counts = [[0] * len(self.started.classes) for _ in self.started.classes]
+        for label, named in zip(self.started.labels, judged.named, strict=True):
+            counts[label][named] += 1
+        return counts
 
     def verdict(self) -> Verdict:
         """Who won, or that nobody can say.

@@ -22,6 +22,8 @@ from engine.events import Progressed, finish
 
 HELDOUT = 1000  # pictures a racer is asked about at most: 95 % interval of ±2.5 points at 80 %
 OPEN, RESIDENT = 3, 2  # albums of the catalogue kept open; sets of decoded pictures kept in memory
+PRIVATE = "own-"  # how the names of visitors' own sets begin
+LOOKED_AT = 84  # side of pictures for a person to look at, about
 MARGIN = 8 / 7  # photographs are kept this much larger than the network's input, as 256 for 224
 
 
@@ -71,6 +73,9 @@ class Drawn:
         )
 
 
+Key = tuple[str, int, int]  # "training" or "heldout", class, index among the album's pictures of it
+
+
 @dataclass(frozen=True)
 class _Own:
     album: Album
@@ -81,7 +86,7 @@ class _Own:
 
 _own: dict[str, _Own] = {}
 _open: OrderedDict[str, Album] = OrderedDict()
-_resident: OrderedDict[tuple[str, int], dict[tuple[str, int, int], Tensor]] = OrderedDict()
+_resident: OrderedDict[tuple[str, int], dict[Key, Tensor]] = OrderedDict()
 
 
 def names() -> tuple[str, ...]:
@@ -100,7 +105,7 @@ def find(name: str) -> Task:
             own.album,
         )
     if name not in catalogue.KNOWN:
-        raise PlanError(f"task is {name!r}; there is tabletop, {', '.join(catalogue.KNOWN)}")
+        raise PlanError("refusal.task.unknown", name=repr(name), names=", ".join(("tabletop", *catalogue.KNOWN)))
     known = catalogue.KNOWN[name]
     task = Task(
         name,
@@ -117,6 +122,11 @@ def find(name: str) -> Task:
         is_open=False,
     )
     return _describe(task, _open[name]) if name in _open else task
+
+
+def is_private(name: str) -> bool:
+    """Whether this is one visitor's own set; also once it was given away."""
+    return name.startswith(PRIVATE) or (name in _own and _own[name].is_private)
 
 
 def _tabletop() -> Task:
@@ -165,7 +175,7 @@ def add(
     Raises PlanError where the name is one of the catalogue's.
     """
     if name == "tabletop" or name in catalogue.KNOWN:
-        raise PlanError(f"{name!r} is a task that comes with Head Start; give your pictures another name")
+        raise PlanError("refusal.task.taken", name=repr(name))
     remove(name)
     _own[name] = _Own(album, licence, about, is_private)
     return name
@@ -213,10 +223,7 @@ def draw(name: str, examples: int, seed: int, px: int) -> Generator[Progressed, 
     album = yield from open_task(name)
     task = find(name)
     check_examples(task, examples)
-    drawn = [
-        ("training", k, i) for k, mine in enumerate(album.training) for i in order(len(mine), k, seed)[:examples].tolist()
-    ]
-    asked = [("heldout", k, i) for k, i in _asked(album)]
+    drawn, asked = _drawn(album, examples, seed), _asked(album)
     found = yield from _load(task, album, drawn + asked, _side(task, px))
     return {
         "training": torch.stack([found[key] for key in drawn]),
@@ -226,11 +233,38 @@ def draw(name: str, examples: int, seed: int, px: int) -> Generator[Progressed, 
     }
 
 
+def look(name: str, split: str, examples: int, seed: int, rows: Sequence[int]) -> Tensor:
+    """Pictures for a person to look at, by their row in `draw`'s answer: (n, 3, side, side) uint8; split is "heldout" or
+    "training".
+
+    Raises PlanError where there is no such row, UnavailableError where the set is not open.
+    """
+    task = find(name)
+    check_examples(task, examples)
+    album = _opened(task)
+    keys = _drawn(album, examples, seed) if split == "training" else _asked(album)
+    if any(not 0 <= row < len(keys) for row in rows):
+        raise PlanError("refusal.task.rows", rows=", ".join(map(str, rows)), count=len(keys), split=split)
+    wanted = [keys[row] for row in rows]
+    found = finish(_load(task, album, wanted, _side(task, LOOKED_AT)))
+    return torch.stack([found[key] for key in wanted])
+
+
+def _opened(task: Task) -> Album:
+    if not task.is_open:
+        raise UnavailableError("refusal.task.closed", title=task.title)
+    return finish(open_task(task.name))
+
+
 def check_examples(task: Task, examples: int) -> None:
     """Raise PlanError where the task has not so many training pictures a class."""
     if examples > task.training:
-        smallest = "a class" if not task.is_own else "in its smallest class"
-        raise PlanError(f"examples is {examples}; {task.name!r} has {task.training} training pictures {smallest}")
+        raise PlanError(
+            "refusal.task.examples.smallest" if task.is_own else "refusal.task.examples.each",
+            n=examples,
+            task=repr(task.name),
+            training=task.training,
+        )
 
 
 def order(count: int, kind: int, seed: int) -> Tensor:
@@ -245,12 +279,10 @@ def sample(name: str, kind: int, examples: int, seed: int, count: int) -> Tensor
     """
     task = find(name)
     check_examples(task, examples)
-    if not task.is_open:
-        raise UnavailableError(f"the pictures of {task.title} are not open yet: the first race opens them")
-    album = finish(open_task(name))
+    album = _opened(task)
     first = order(len(album.training[kind]), kind, seed)[: min(examples, count)].tolist()
     keys = [("training", kind, i) for i in first]
-    found = finish(_load(task, album, keys, _side(task, 84)))
+    found = finish(_load(task, album, keys, _side(task, LOOKED_AT)))
     return torch.stack([found[key] for key in keys])
 
 
@@ -259,16 +291,20 @@ def _side(task: Task, px: int) -> int:
     return task.px if 0 < task.px <= 2 * px else round(px * MARGIN)
 
 
-def _asked(album: Album) -> list[tuple[int, int]]:
-    """(class, index) of the held-out pictures a racer is asked about: all, or HELDOUT spread evenly over the classes."""
+def _drawn(album: Album, examples: int, seed: int) -> list[Key]:
+    """The training pictures of a race, class by class."""
+    chosen = [(k, order(len(mine), k, seed)[:examples]) for k, mine in enumerate(album.training)]
+    return [("training", k, i) for k, rows in chosen for i in rows.tolist()]
+
+
+def _asked(album: Album) -> list[Key]:
+    """The held-out pictures a racer is asked about: all, or HELDOUT spread evenly over the classes."""
     shuffled = [[(k, i) for i in order(len(mine), k, -1).tolist()] for k, mine in enumerate(album.heldout)]
     dealt = [key for turn in zip_longest(*shuffled) for key in turn if key is not None]
-    return sorted(dealt[:HELDOUT])
+    return [("heldout", k, i) for k, i in sorted(dealt[:HELDOUT])]
 
 
-def _load(
-    task: Task, album: Album, keys: Sequence[tuple[str, int, int]], side: int
-) -> Generator[Progressed, None, dict[tuple[str, int, int], Tensor]]:
+def _load(task: Task, album: Album, keys: Sequence[Key], side: int) -> Generator[Progressed, None, dict[Key, Tensor]]:
     """Decoded pictures by key; those decoded earlier are still in memory."""
     kept = _resident.setdefault((task.name, side), {})
     _resident.move_to_end((task.name, side))

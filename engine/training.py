@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from engine import augment, backbones, chance, freezing, optimizers
 from engine.device import Machine
-from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
+from engine.events import Answered, Evaluated, Event, Finished, Judged, Looked, PhaseStarted, Prepared, Stepped
+from engine.lens import Lens
 from engine.metrics import wilson
 from engine.plan import Lane, Optimizer, Plan
 from engine.tasks import Drawn
@@ -24,6 +25,8 @@ FEATURES = 200.0  # sum of a picture's features for which `head_rate` is given
 EVALUATION_SHARE = 0.11  # planned share of a racer's time; with the first and the last point it stays below 0.15
 EXACT_SHARE = 0.65  # of that for exact points, the rest for rolling estimates
 TOLD = 600  # events of a kind that a racer tells of at most; nobody draws more
+SHOWN = 10  # held-out pictures whose answers are shown as a race goes on
+LOOKS = 20  # looks into a network during a race; a picture of its filters is a few thousand bytes
 ROLLING_CHUNK, ROLLING_LEAST, ROLLING_WINDOW = 10, 60, 200  # held-out pictures it adds, needs at least, remembers
 
 
@@ -73,11 +76,12 @@ def batches_an_epoch(pictures: int, batch_size: int) -> int:
 
 def train(
     lane: Lane, plan: Plan, pictures: Drawn, machine: Machine, now: Callable[[], float], cached: bool = True
-) -> Iterator[Event | None]:
+) -> Generator[Event | None, None, nn.Sequential]:
     """Train one racer; yields its events, and None where there is nothing to tell, so that it can be stopped there.
 
-    `now` gives seconds. With `cached=False` frozen stages are run anew at every step: the plain version, slower and
-    with the same result. Raises UnavailableError where pretrained weights are not to be had.
+    Returns the network as it is at the end. `now` gives seconds. With `cached=False` frozen stages are run anew at every
+    step: the plain version, slower and with the same result. Raises UnavailableError where pretrained weights are not to be
+    had.
     """
     model = backbones.build(plan.backbone, len(pictures.classes), plan.seed, lane.pretrained)
     model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
@@ -109,7 +113,8 @@ def train(
             yield PhaseStarted(lane.name, "caching", phase.learning_stages, step / batches, clock.seconds)
             yield from judge.around(inputs.prepare_heldout())
         if step == 0:
-            yield from judge.exactly(step, clock.seconds)
+            judge.watch(model)
+            yield from judge.exactly(step, clock.seconds, 0.0)
         yield from clock.around(inputs.prepare())
         yield PhaseStarted(lane.name, phase.name, phase.learning_stages, step / batches, clock.seconds)  # type: ignore[arg-type]
         scale = 1.0
@@ -154,7 +159,9 @@ def train(
 
     if step == 0:
         reason, message = "failed", "the time was used up before the first step: give it more seconds, or fewer pictures"
-    correct, answers = judge.last if reason == "done" else (0, "")
+    correct, answers = (judge.correct, judge.answers) if reason == "done" else (0, "")
+    if reason == "done":
+        yield judge.judged()
     yield Finished(
         lane.name,
         reason,  # type: ignore[arg-type]
@@ -167,6 +174,7 @@ def train(
         answers,
         message,
     )
+    return model
 
 
 def _fits(frozen: nn.Sequential, pictures: Drawn, plan: Plan, machine: Machine) -> bool:
@@ -218,12 +226,18 @@ class Judge:
 
     def __init__(self, lane: str, pictures: Drawn, machine: Machine, now: Callable[[], float], plan: Plan, batches: int):
         self._lane, self._pictures, self._machine, self._batches = lane, pictures, machine, batches
-        self._watch = Stopwatch(now)
+        self._clock = Stopwatch(now)
         self._mixed = torch.randperm(len(pictures.heldout), generator=augment.generator(plan.seed, 6))
+        self._shown = torch.tensor(show(pictures.heldout_labels, plan.seed), dtype=torch.long)
         self._recent: deque[bool] = deque(maxlen=ROLLING_WINDOW)
-        self._next, self._for_exact, self._for_rolling, self._told = 0, 0.0, 0.0, 0.0
+        self._next, self._for_exact, self._for_rolling, self._told, self._looked = 0, 0.0, 0.0, 0.0, -1.0
+        self._named, self._confidence = torch.empty(0, dtype=torch.long), torch.empty(0)  # (held-out,) at the last exact one
         self.seen = 0
-        self.last: tuple[int, str] = (0, "")
+        self.correct, self.answers = 0, ""  # by the last exact evaluation
+
+    def watch(self, model: nn.Sequential) -> None:
+        """Remember how this network begins."""
+        self._lens = Lens(model)
 
     def turn_to(self, learning: nn.Sequential, inputs: freezing.FreshInputs | freezing.CachedInputs) -> None:
         """From now on these stages answer."""
@@ -232,7 +246,7 @@ class Judge:
 
     def around(self, work: Iterator[None]) -> Iterator[None]:
         """Count this work as evaluation."""
-        return self._watch.around(work)
+        return self._clock.around(work)
 
     def trained(self, pictures: int) -> None:
         """Note that so many pictures were trained on."""
@@ -247,47 +261,66 @@ class Judge:
         total, is_epoch_end = len(self._pictures.heldout), step % self._batches == 0
         if is_end or (self._is_cheap and is_epoch_end and progress >= self._told + 2 / TOLD):
             self._told = progress
-            yield from self.exactly(step, seconds)
+            yield from self.exactly(step, seconds, progress)
         elif is_epoch_end and self._for_exact >= total:
             self._for_exact -= total
-            yield from self.exactly(step, seconds)
+            yield from self.exactly(step, seconds, progress)
         elif self._for_rolling >= ROLLING_CHUNK:
             yield from self.roughly(step, seconds, progress)
 
-    def exactly(self, step: int, seconds: float) -> Iterator[Event | None]:
-        """Ask about the whole held-out set."""
-        total, answers = len(self._pictures.heldout), []
+    def exactly(self, step: int, seconds: float, progress: float) -> Iterator[Event | None]:
+        """Ask about the whole held-out set; tell the answers on the few pictures shown, and look inside at times."""
+        total, named, sure = len(self._pictures.heldout), [], []
         size = total if self._is_cheap else freezing.chunk(self._pictures.px)
         for first in range(0, total, size):
-            answers.append(self._ask(slice(first, first + size)))
+            names, confidence = self._ask(slice(first, first + size))
+            named.append(names)
+            sure.append(confidence)
             yield None
-        right = torch.cat(answers)
-        correct = int(right.sum())
-        self.last = (correct, "".join("1" if r else "0" for r in right.tolist()))
-        yield self._evaluated(step, seconds, correct, total, True)
+        self._named, self._confidence = torch.cat(named), torch.cat(sure)
+        right = self._named == self._pictures.heldout_labels.cpu()
+        self.correct, self.answers = int(right.sum()), "".join("1" if r else "0" for r in right.tolist())
+        yield self._evaluated(step, seconds, self.correct, total, True)
+        shown = _rounded(self._confidence[self._shown])
+        yield Answered(self._lane, step, step / self._batches, seconds, tuple(self._named[self._shown].tolist()), shown)
+        if progress >= min(1.0, self._looked + 1 / LOOKS):
+            self._looked = progress
+            yield self._look(step, seconds)
 
     def roughly(self, step: int, seconds: float, progress: float) -> Iterator[Event]:
         """Ask about the next few pictures, and report the last ROLLING_WINDOW answers."""
         rows = self._mixed[torch.arange(self._next, self._next + ROLLING_CHUNK) % len(self._mixed)]
         self._next += ROLLING_CHUNK
         self._for_rolling -= ROLLING_CHUNK
-        self._recent.extend(self._ask(rows).tolist())
+        self._recent.extend((self._ask(rows)[0] == self._pictures.heldout_labels.cpu()[rows]).tolist())
         if len(self._recent) >= ROLLING_LEAST and progress >= self._told + 1 / TOLD:
             self._told = progress
             yield self._evaluated(step, seconds, sum(self._recent), len(self._recent), False)
 
-    def _ask(self, rows: slice | Tensor) -> Tensor:
-        """Which of these held-out pictures are named right: (n,) bool."""
-        self._watch.start()
+    def judged(self) -> Judged:
+        """What every held-out picture was called at the last exact evaluation."""
+        return Judged(self._lane, tuple(self._named.tolist()), _rounded(self._confidence))
+
+    def _ask(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
+        """What these held-out pictures are called, (n,) int64, and how surely: the probability of it, (n,) float32."""
+        self._clock.start()
         modes = [module.training for module in self._learning.modules()]
         self._learning.eval()
         with torch.no_grad(), self._machine.autocast():
-            named = self._learning(self._inputs.heldout(rows)).argmax(1)
+            logits = self._learning(self._inputs.heldout(rows))
         for module, mode in zip(self._learning.modules(), modes, strict=True):
             module.training = mode
-        right = (named == self._pictures.heldout_labels[rows]).cpu()
-        self._watch.stop()
-        return right
+        confidence, named = logits.float().softmax(1).max(1)
+        answers = named.cpu(), confidence.cpu()
+        self._clock.stop()
+        return answers
+
+    def _look(self, step: int, seconds: float) -> Looked:
+        self._clock.start()
+        moved, (count, side, filters) = self._lens.moved(), self._lens.filters()
+        self._clock.stop()
+        epoch, far = step / self._batches, tuple(float(f"{share:.4g}") for share in moved)
+        return Looked(self._lane, step, epoch, seconds, self._lens.stages, far, count, side, filters)
 
     def _evaluated(self, step: int, seconds: float, correct: int, total: int, is_exact: bool) -> Evaluated:
         low, high = wilson(correct, total)
@@ -302,5 +335,24 @@ class Judge:
             low,
             high,
             is_exact,
-            self._watch.seconds,
+            self._clock.seconds,
         )
+
+
+def show(labels: Tensor, seed: int) -> tuple[int, ...]:
+    """The rows of the SHOWN held-out pictures whose answers are told as a race goes on, dealt over the classes.
+
+    labels: (N,) int64
+    """
+    turns: Counter[int] = Counter()
+    dealt = []
+    for row in torch.randperm(len(labels), generator=augment.generator(seed, 10)).tolist():
+        kind = int(labels[row])
+        dealt.append((turns[kind], row))
+        turns[kind] += 1
+    first = sorted(dealt, key=lambda turn: turn[0])[:SHOWN]  # sorting is stable: within a turn they stay mixed
+    return tuple(sorted(row for _, row in first))
+
+
+def _rounded(shares: Tensor) -> tuple[float, ...]:
+    return tuple(round(share, 3) for share in shares.tolist())

@@ -12,7 +12,8 @@ from engine.events import KINDS, Event, from_row, to_row
 
 def example(kind: type[Event]) -> Event:
     """An event with a value of the right type in every field."""
-    values = {"str": "x", "int": 3, "float": 0.5, "bool": True, "tuple[str, ...]": ("a", "b")}
+    values = {"str": "x", "int": 3, "float": 0.5, "bool": True, "tuple[str, ...]": ("a", "b"), "tuple[int, ...]": (1, 2),
+              "tuple[float, ...]": (0.5, 0.25)}  # fmt: skip
     return kind(**{f.name: values.get(str(f.type), "done") for f in dataclasses.fields(kind)})
 
 

@@ -13,6 +13,7 @@ from conftest import Clock, checkpoint
 from engine import Plan, PlanError, UnavailableError, backbones, device, embedded, race, run_race, tasks, zoo
 from engine.events import Evaluated, Event, Finished, Prepared, Progressed, RaceFinished, RaceStarted, Stepped, finish
 from engine.metrics import compare
+from engine.strings import say
 
 SHORT = Plan(examples=4, epochs=4, batch_size=6, learning_stages=3)
 
@@ -133,6 +134,7 @@ def test_a_stopped_race_says_how_far_it_came(tiny: Path) -> None:
     assert events[-1].p_value == 1.0
 
 
+@pytest.mark.slow
 def test_one_racer_may_diverge_and_the_other_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = backbones.build
 
@@ -153,13 +155,13 @@ def test_one_racer_may_diverge_and_the_other_goes_on(tiny: Path, monkeypatch: py
 
 def test_one_racer_may_fail_and_the_other_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise UnavailableError("the disk has gone")
+        raise UnavailableError("refusal.take.unfinished")
 
     monkeypatch.setattr(backbones, "load_weights", fail)
     ends = {e.lane: e for e in run_race(SHORT) if isinstance(e, Finished)}
     assert ends["scratch"].reason == "done"
     assert ends["transfer"].reason == "failed"
-    assert ends["transfer"].message == "the disk has gone"
+    assert ends["transfer"].message == say("refusal.take.unfinished")
 
 
 def test_missing_weights_are_refused_before_anything_starts(
@@ -197,6 +199,7 @@ def test_missing_pictures_are_named(tiny: Path, tmp_path: Path, monkeypatch: pyt
         run_race(SHORT)
 
 
+@pytest.mark.slow
 def test_seconds_come_from_the_clock_that_is_passed_in(tiny: Path) -> None:
     clock = Clock(0.0)
     end = list(run_race(SHORT, now=clock))[-1]

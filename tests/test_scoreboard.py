@@ -9,7 +9,7 @@ from engine.metrics import compare, wilson
 
 
 def started(plan: Plan) -> RaceStarted:
-    return RaceStarted(plan.to_json(), ("a", "b"), 10, 20, 64, "net", "machine", "fp32", 1)
+    return RaceStarted(plan.to_json(), ("a", "b"), (0, 1) * 10, (0, 1), 10, 20, 64, "net", "machine", "fp32", 1)
 
 
 def point(lane: str, correct: int, seconds: float, is_exact: bool = True, total: int = 100) -> Evaluated:

@@ -174,3 +174,15 @@ def test_pictures_that_do_not_fit_into_memory_are_refused_before_they_are_read(
     monkeypatch.setattr(pictures.device, "free_memory", lambda: 1000)
     with pytest.raises(UnavailableError, match="choose fewer pictures or a smaller input"):
         finish(tasks.draw(name, 4, 0, 32))
+
+
+@pytest.mark.parametrize("split", ["heldout", "training"])
+def test_pictures_to_look_at_are_the_ones_of_the_draw(tiny: Path, split: str) -> None:
+    drawn = finish(tasks.draw("tabletop", 4, 3, 32))
+    assert torch.equal(tasks.look("tabletop", split, 4, 3, [7, 0]), drawn[split][[7, 0]])
+
+
+@pytest.mark.parametrize("row", [-1, 18])
+def test_a_row_that_is_not_there_is_refused(tiny: Path, row: int) -> None:
+    with pytest.raises(PlanError, match="there are 18 heldout pictures"):
+        tasks.look("tabletop", "heldout", 4, 0, [row])

@@ -10,11 +10,11 @@ import torch
 from conftest import CPU, HELDOUT, Clock, checkpoint
 
 from engine import Plan, backbones, chance, freezing, optimizers, zoo
-from engine.events import Evaluated, Event, Finished, PhaseStarted, Prepared, Stepped
+from engine.events import Answered, Evaluated, Event, Finished, Judged, Looked, PhaseStarted, Prepared, Stepped
 from engine.metrics import wilson
 from engine.plan import Lane
 from engine.tasks import Drawn
-from engine.training import EVALUATION_SHARE, FEATURES, phases, train
+from engine.training import EVALUATION_SHARE, FEATURES, LOOKS, SHOWN, phases, show, train
 
 SHORT = Plan(examples=4, epochs=3, batch_size=5, learning_stages=1)
 SCRATCH, TRANSFER = SHORT.lanes()
@@ -60,6 +60,54 @@ def test_the_final_count_is_that_of_the_trained_network(drawn: Drawn, monkeypatc
         right = model(inputs.heldout(slice(None))).argmax(1) == drawn.heldout_labels
     assert end.answers == "".join("1" if r else "0" for r in right)
     assert (end.correct, end.total) == (int(right.sum()), len(right))
+
+
+@pytest.mark.parametrize("lane", [SCRATCH, TRANSFER], ids=["scratch", "transfer"])
+def test_the_shown_pictures_are_answered_at_every_exact_point(lane: Lane, drawn: Drawn) -> None:
+    events = run(lane, SHORT, drawn)
+    exact, answered, judged = [e for e in of(events, Evaluated) if e.is_exact], of(events, Answered), of(events, Judged)[0]
+    assert [a.step for a in answered] == [e.step for e in exact]
+    rows = show(drawn.heldout_labels, SHORT.seed)
+    assert answered[-1].named == tuple(judged.named[row] for row in rows)
+    assert answered[-1].confidence == tuple(judged.confidence[row] for row in rows)
+    assert answered[0].confidence == (round(1 / 3, 3),) * len(rows) or lane is SCRATCH  # a head at zero knows nothing
+
+
+def test_the_last_judgement_is_the_softmax_of_the_trained_network(drawn: Drawn) -> None:
+    work = train(SCRATCH, SHORT, drawn, CPU, Clock(0.001))
+    events: list[Event | None] = []
+    try:
+        while True:
+            events.append(next(work))
+    except StopIteration as end:
+        model = end.value.eval()
+    told = [event for event in events if event is not None]
+    judged, finished = of(told, Judged)[0], of(told, Finished)[0]
+    inputs = freezing.FreshInputs(model[:0], drawn, False, 0, CPU)
+    with torch.no_grad():
+        sure, named = model(inputs.heldout(slice(None))).double().softmax(1).max(1)
+    assert judged.named == tuple(named.tolist())
+    assert judged.confidence == pytest.approx(sure.tolist(), abs=6e-4)
+    right = "".join("1" if n == y else "0" for n, y in zip(judged.named, drawn.heldout_labels.tolist(), strict=True))
+    assert finished.answers == right
+
+
+def test_a_frozen_stage_is_seen_to_stand_still_and_its_filters_are_told_once(drawn: Drawn) -> None:
+    looks = of(run(TRANSFER, SHORT, drawn), Looked)
+    assert looks[-1].step == 9
+    assert all(look.moved[:-1] == (0.0,) * 5 for look in looks)
+    assert (looks[0].moved[-1], looks[-1].moved[-1]) == (0.0, 1.0)
+    assert [bool(look.filters) for look in looks] == [True] + [False] * (len(looks) - 1)
+    assert len(looks) <= LOOKS + 2
+
+
+def test_the_shown_pictures_are_dealt_over_the_classes() -> None:
+    labels = torch.arange(600) // 60
+    rows = show(labels, 0)
+    assert len(rows) == SHOWN
+    assert labels[list(rows)].tolist() == list(range(10))
+    assert show(labels, 1) != rows
+    assert len(show(torch.arange(3), 0)) == 3
 
 
 @pytest.mark.slow
@@ -114,6 +162,7 @@ def test_time_that_is_used_up_before_the_first_step_is_a_failure(drawn: Drawn) -
     assert "give it more seconds" in end.message
 
 
+@pytest.mark.slow
 def test_the_head_goes_first_then_the_top_stages_at_falling_rates(drawn: Drawn) -> None:
     plan = replace(SHORT, learning_stages=3, epochs=10)
     events = run(plan.lanes()[1], plan, drawn)
@@ -124,6 +173,7 @@ def test_the_head_goes_first_then_the_top_stages_at_falling_rates(drawn: Drawn) 
     assert len(of(events, Stepped)) == of(events, Prepared)[0].steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learning_stages", range(1, 7))
 def test_every_freeze_mode_trains_to_its_end(drawn: Drawn, learning_stages: int) -> None:
     plan = replace(SHORT, learning_stages=learning_stages)
@@ -133,6 +183,7 @@ def test_every_freeze_mode_trains_to_its_end(drawn: Drawn, learning_stages: int)
     assert (prepared.learning == prepared.parameters) == (learning_stages == 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learning_stages", [1, 3])
 def test_a_cache_changes_the_curve_by_rounding_only(drawn: Drawn, learning_stages: int) -> None:
     plan = replace(SHORT, learning_stages=learning_stages)
@@ -142,6 +193,7 @@ def test_a_cache_changes_the_curve_by_rounding_only(drawn: Drawn, learning_stage
         assert a.loss == pytest.approx(b.loss, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_seed_has_one_curve(drawn: Drawn) -> None:
     losses = [[s.loss for s in of(run(SCRATCH, SHORT, drawn), Stepped)] for _ in range(2)]
     assert losses[0] == losses[1]
@@ -158,6 +210,7 @@ def test_a_loss_that_is_not_finite_ends_the_racer_and_says_so(drawn: Drawn) -> N
     assert (end.correct, end.total, end.answers) == (0, 0, "")
 
 
+@pytest.mark.slow
 def test_equal_seconds_end_by_the_racers_own_clock(drawn: Drawn) -> None:
     plan = replace(SHORT, budget="seconds", seconds=20.0)
     end = of(run(SCRATCH, plan, drawn, Clock(1.0)), Finished)[0]
