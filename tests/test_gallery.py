@@ -1,0 +1,166 @@
+"""A folder of replays becomes a page that lists them; what cannot be read is left out, and nobody's file is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_player import HOSTILE, RECORDED, Tags, altered, recorded
+
+from engine import DataError, Plan, Stamp
+from engine.events import Finished, RaceStarted
+from engine.export import player
+from engine.export.gallery import gallery, read
+
+
+def add(folder: Path, name: str, date: str = "2026-11-21", machine: str = "a machine") -> Path:
+    """A replay in the folder."""
+    path = folder / name
+    path.write_text(player.page(Stamp(machine, date), recorded()[1]), encoding="utf-8")
+    return path
+
+
+def links(folder: Path) -> list[str]:
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    return re.findall(r'<a href="([^"]*)"', text)
+
+
+def test_replays_are_listed_newest_first(tmp_path: Path) -> None:
+    add(tmp_path, "a.html", "2026-01-01")
+    add(tmp_path, "b.html", "2026-03-01")
+    add(tmp_path, "c.html", "2026-02-01")
+    made = gallery(tmp_path)
+    assert (made.index, made.races, made.notes) == (tmp_path / "index.html", 3, ())
+    assert links(tmp_path) == ["b.html", "c.html", "a.html"]
+
+
+def test_a_card_says_what_was_raced_and_how_it_came_out(tmp_path: Path) -> None:
+    add(tmp_path, "a.html")
+    gallery(tmp_path)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    ends = {e.lane: e.correct / e.total for _, e in recorded()[1] if isinstance(e, Finished)}
+    for told in ("Tabletop · ResNet-10", "20 pictures per class · top 3 stages", "Pretrained wins by", "ポイント差で勝ち"):
+        assert told in text
+    assert all(f"<b>{100 * share:.0f} %</b>" in text for share in ends.values())
+    assert "RECORDED · a machine · seed 0 · 2026-11-21" in text
+
+
+def test_the_small_curves_end_where_the_race_did(tmp_path: Path) -> None:
+    card = read(add(tmp_path, "a.html"))
+    for _, event in recorded()[1]:
+        if isinstance(event, Finished):
+            assert card.points[event.lane][-1] == (event.epoch, event.correct / event.total)
+
+
+def test_a_recording_is_made_into_a_replay_beside_it(tmp_path: Path) -> None:
+    shutil.copy(RECORDED, tmp_path / "race.jsonl")
+    asked = []
+
+    def pictures(plan: Plan, rows: tuple[int, ...]) -> np.ndarray:
+        asked.append((plan.task, len(rows)))
+        return np.zeros((len(rows), 8, 8, 3), np.uint8)
+
+    assert gallery(tmp_path, pictures=pictures).races == 1
+    assert links(tmp_path) == ["race.html"]
+    started = next(e for _, e in recorded()[1] if isinstance(e, RaceStarted))
+    assert asked == [("tabletop", len(started.shown))]
+
+
+def test_a_newer_replay_is_kept_and_an_older_one_made_again(tmp_path: Path) -> None:
+    shutil.copy(RECORDED, tmp_path / "race.jsonl")
+    mine = add(tmp_path, "race.html", machine="kept")
+    os.utime(tmp_path / "race.jsonl", (1, 1))
+    gallery(tmp_path)
+    assert read(mine).texts["en"]["stamp"].startswith("RECORDED · kept")
+    os.utime(mine, (0, 0))
+    gallery(tmp_path)
+    assert not read(mine).texts["en"]["stamp"].startswith("RECORDED · kept")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("half.jsonl", b'{"headstart": 1, "machine": "m", "date": "d"}\n{"t": 0, "eve'),
+        ("other.html", b"<p>A page of somebody's.</p>"),
+        ("none.html", b'<script type="application/json" id="race">{"headstart": 1, "fields": 3}</script>'),
+        ("cut.html", b'<script type="application/json" id="race">{"headstart": 1, </script>'),
+        ("later.html", b'<script type="application/json" id="race">{"headstart": 99}</script>'),
+        ("list.html", b'<script type="application/json" id="race">[]</script>'),
+        ("bytes.html", bytes(range(256))),
+    ],
+)
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    add(tmp_path, "good.html")
+    made = gallery(tmp_path)
+    assert made.races == 1
+    assert len(made.notes) == 1
+    assert made.notes[0].startswith(f"{name} is left out: ")
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_somebodys_page_of_a_recordings_name_is_not_written_over(tmp_path: Path) -> None:
+    shutil.copy(RECORDED, tmp_path / "race.jsonl")
+    (tmp_path / "race.html").write_text("<p>mine</p>")
+    made = gallery(tmp_path)
+    assert made.races == 0
+    assert (tmp_path / "race.html").read_text() == "<p>mine</p>"
+
+
+def test_the_front_matter_is_a_static_spaces(tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    gallery(tmp_path, title='Ours: "transfer" # 1', licence="cc-by-4.0")
+    head = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    assert yaml.safe_load(head) == {
+        "title": 'Ours: "transfer" # 1', "emoji": "🏁", "colorFrom": "blue", "colorTo": "gray", "sdk": "static",
+        "pinned": False, "license": "cc-by-4.0",
+    }  # fmt: skip
+
+
+def test_files_that_are_not_a_gallerys_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    assert "README.md" in gallery(tmp_path).notes[0]
+    assert (tmp_path / "README.md").read_text() == "mine"
+    (tmp_path / "index.html").write_text("<p>mine</p>")
+    with pytest.raises(DataError, match="not a gallery's page"):
+        gallery(tmp_path)
+    with pytest.raises(DataError, match="not a folder"):
+        gallery(tmp_path / "nowhere")
+
+
+def test_made_again_it_is_the_same(tmp_path: Path) -> None:
+    add(tmp_path, "a.html")
+    gallery(tmp_path)
+    before = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert gallery(tmp_path).notes == ()
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == before
+
+
+def test_nothing_anybody_wrote_becomes_markup(tmp_path: Path) -> None:
+    pairs = altered(network=HOSTILE, plan=replace(Plan(), task=HOSTILE).to_json())
+    (tmp_path / "a b#1&.html").write_text(player.page(Stamp(HOSTILE, "2026"), pairs), encoding="utf-8")
+    gallery(tmp_path, title=HOSTILE)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    tags = Tags(text)
+    assert tags.open == []
+    assert HOSTILE not in text
+    assert "img" not in {tag for tag, _ in tags.seen}
+    assert links(tmp_path) == ["a%20b%231%26.html"]
+
+
+def test_an_empty_folder_says_so(tmp_path: Path) -> None:
+    assert gallery(tmp_path).races == 0
+    assert "no replay in this folder" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_language_can_be_forced(tmp_path: Path) -> None:
+    add(tmp_path, "a.html")
+    gallery(tmp_path, language="ja")
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<html lang="ja">' in text
+    assert "Pretrained wins" not in text
