@@ -12,7 +12,9 @@ from types import FrameType
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
 
-from demo import look, page, stream
+from starlette.middleware import Middleware
+
+from demo import files, language, look, page, stream, words
 from demo.hub import GRACE, Hub
 from demo.offer import Offer
 from demo.shelf import Shelf
@@ -51,11 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         blocks.launch(
             theme=look.theme(),
             css=look.css(),
+            i18n=words.translations(),
             footer_links=[],
             max_threads=80,
             max_file_size="300mb",
             strict_cors=True,
-            app_kwargs={"routes": stream.routes(hub)},
+            app_kwargs={"routes": [*stream.routes(hub), *files.routes(hub)], "middleware": [Middleware(language.InAddress)]},
         )
     except OSError as error:  # the port is taken
         print(f"Head Start cannot start: {error}", file=sys.stderr)

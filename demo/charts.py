@@ -1,4 +1,4 @@
-"""Scoreboard -> figure, one function per picture; pure. Words from words.py, colours from look.py."""
+"""Scoreboard -> figure, one function per picture; pure. Sentences from strings.json, colours from look.py."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from demo import look, words
-from engine import LANES, RIVALS, Scoreboard
+from demo import look
+from engine import LANES, RIVALS, Scoreboard, said, say
 
 
-def accuracy(board: Scoreboard, axis: str = "epoch") -> go.Figure:
+def accuracy(board: Scoreboard, axis: str = "epoch", language: str = "en") -> go.Figure:
     """Held-out accuracy of all racers: exact points with their interval, rolling estimates, and the line of guessing.
 
     Each trace's `meta` says which lane and which kind of point it draws; the script on the page appends to it by that.
     """
-    figure = go.Figure(layout=_layout(words.AXES[axis], words.ACCURACY_AXIS))
+    names = said("lane", language)
+    figure = go.Figure(layout=_layout(say(f"axis.{axis}", language), say("chart.accuracy", language)))
     figure.update_yaxes(range=[0, 1], tickformat=".0%", dtick=0.2)
     for lane in LANES:
         ink = look.LANES[lane]
@@ -31,13 +32,13 @@ def accuracy(board: Scoreboard, axis: str = "epoch") -> go.Figure:
         figure.add_scatter(
             x=[getattr(p, axis) for p in rolling], y=[p.correct / p.total for p in rolling], mode="lines",
             line={"color": ink.light, "width": 1.5}, opacity=0.45, meta=[lane, "rolling"], showlegend=False,
-            hovertemplate=f"{words.NAMES[lane]}, {words.ROLLING}: %{{y:.0%}}<extra></extra>",
+            hovertemplate=f"{names[lane]}, {say('chart.rolling', language)}: %{{y:.0%}}<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
-            x=xs, y=[p.correct / p.total for p in exact], mode="lines+markers", name=words.NAMES[lane],
+            x=xs, y=[p.correct / p.total for p in exact], mode="lines+markers", name=names[lane],
             line={"color": ink.light, "width": 4 if lane in RIVALS else 2.5, "dash": ink.dash},
             marker={"size": 8 if lane in RIVALS else 6, "symbol": look.SYMBOLS[lane]}, meta=[lane, "exact"],
-            hovertemplate=f"{words.NAMES[lane]}: %{{y:.1%}}<extra></extra>",
+            hovertemplate=f"{names[lane]}: %{{y:.1%}}<extra></extra>",
         )  # fmt: skip
     classes = len(board.started.classes) if board.started else 10
     chance = 1 / classes
@@ -46,18 +47,25 @@ def accuracy(board: Scoreboard, axis: str = "epoch") -> go.Figure:
         line={"color": look.CHANCE.light, "dash": look.CHANCE.dash, "width": 2},
     )  # fmt: skip
     figure.add_annotation(
-        x=1, xref="paper", y=chance, yanchor="bottom", xanchor="right", showarrow=False, text=words.CHANCE,
+        x=1, xref="paper", y=chance, yanchor="bottom", xanchor="right", showarrow=False, text=say("chart.chance", language),
         font={"color": look.CHANCE.light, "size": 14},
     )  # fmt: skip
     return figure
 
 
-def loss(board: Scoreboard, axis: str = "epoch") -> go.Figure:
+def loss(board: Scoreboard, axis: str = "epoch", language: str = "en") -> go.Figure:
     """Training loss of all racers above, learning rate below."""
-    figure = go.Figure(layout=_layout(words.AXES[axis], words.LOSS_AXIS))
+    names = said("lane", language)
+    figure = go.Figure(layout=_layout(say(f"axis.{axis}", language), say("chart.loss", language)))
     figure.update_layout(
         yaxis={"domain": [0.38, 1], "rangemode": "tozero"},
-        yaxis2={"domain": [0, 0.26], "type": "log", "title": words.RATE_AXIS, "exponentformat": "power", "dtick": 1},
+        yaxis2={
+            "domain": [0, 0.26],
+            "type": "log",
+            "title": say("chart.rate", language),
+            "exponentformat": "power",
+            "dtick": 1,
+        },
         xaxis={"anchor": "y2"},
     )
     for lane in LANES:
@@ -65,9 +73,9 @@ def loss(board: Scoreboard, axis: str = "epoch") -> go.Figure:
         steps = board.curves[lane].losses if lane in board.curves else []
         for kind, ys, yaxis in (("loss", [s.loss for s in steps], "y"), ("rate", [s.rate for s in steps], "y2")):
             figure.add_scatter(
-                x=[getattr(s, axis) for s in steps], y=ys, yaxis=yaxis, mode="lines", name=words.NAMES[lane],
+                x=[getattr(s, axis) for s in steps], y=ys, yaxis=yaxis, mode="lines", name=names[lane],
                 line={"color": ink.light, "width": 2.5, "dash": ink.dash}, meta=[lane, kind],
-                showlegend=kind == "loss", hovertemplate=f"{words.NAMES[lane]}: %{{y:.3g}}<extra></extra>",
+                showlegend=kind == "loss", hovertemplate=f"{names[lane]}: %{{y:.3g}}<extra></extra>",
             )  # fmt: skip
     return figure
 

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from demo import words
-from engine import EXTRAS, RANGES, Plan, PlanError, find_backbone, find_task, stages
+from engine import EXTRAS, RANGES, Line, Plan, PlanError, find_backbone, find_task, stages
 
 # The order in which the widgets stand and their values travel
 ORDER = (
@@ -19,6 +19,17 @@ ORDER = (
     "head_share", "batch_size", "augmented", "seed",
 )  # fmt: skip
 BROKEN = ("patches", "inverted", "label_noise", "normalisation")
+PRESETS: dict[str, dict[str, object]] = {  # what each sets of them
+    "none": {},
+    "jigsaw": {"patches": 4},
+    "dust": {"patches": 512},
+    "negative": {"inverted": True},
+    "labels": {"label_noise": 0.5},
+    "glasses": {"normalisation": "raw"},
+}
+BOXES = {"own": "own.title", "lanes": "controls.lanes", "break": "controls.break", "more": "controls.more"}  # name -> title
+OPTIMIZERS = ("adamw", "sgd", "muon")
+NORMALISATIONS = ("own", "imagenet", "symmetric", "raw")
 
 
 @dataclass(frozen=True)
@@ -29,11 +40,11 @@ class Controls:
     start: gr.Button
     stop: gr.Button
     reset: gr.Button
-    copy: gr.Button
     choice: gr.Markdown
     fit: gr.Button
     preset: gr.Radio
     why: gr.Markdown
+    boxes: list[gr.Accordion]  # in the order of BOXES
 
     @property
     def inputs(self) -> list[Component]:
@@ -55,62 +66,60 @@ def build(
     for name, choices, value in (("task", tasks, plan.task), ("backbone", backbones, plan.backbone)):
         picked[name] = gr.Dropdown(choices, value=value, elem_id=f"hs-{name}", filterable=False, **_texts(name))
     widgets |= picked
-    label, info = words.CONTROLS["examples"]
     low, high = int(RANGES["examples"].low), find_task(plan.task).training
-    widgets["examples"] = gr.Slider(
-        low, high, min(plan.examples, high), step=1, label=label, info=info, elem_id="hs-examples"
-    )
-    label, info = words.CONTROLS["learning"]
+    widgets["examples"] = gr.Slider(low, high, min(plan.examples, high), step=1, elem_id="hs-examples", **_texts("examples"))
     widgets["learning_stages"] = gr.Slider(
-        1, len(facts), plan.learning_stages, step=1, label=label, info=info, elem_id="hs-learning"
+        1, len(facts), plan.learning_stages, step=1, elem_id="hs-learning", **_texts("learning_stages")
     )
-    choice = gr.Markdown(words.learning_choice(plan.learning_stages, facts), elem_id="hs-choice")
+    choice = gr.Markdown(words.learning_choice(plan.learning_stages, facts, "en"), elem_id="hs-choice")
     fit = gr.Button(visible=False, size="sm", elem_id="hs-fit")
     with gr.Row(elem_id="hs-buttons"):
-        start = gr.Button(words.START, variant="primary", elem_id="hs-start", size="lg")
-        stop = gr.Button(words.STOP, variant="secondary", elem_id="hs-stop", size="lg", min_width=80)
-        reset = gr.Button(words.RESET, variant="secondary", elem_id="hs-reset", size="lg", min_width=80)
-    with gr.Accordion(words.OWN, open=False, elem_id="hs-own-box"):
+        start = gr.Button(words.text("controls.start"), variant="primary", elem_id="hs-start", size="lg")
+        stop = gr.Button(words.text("controls.stop"), variant="secondary", elem_id="hs-stop", size="lg", min_width=80)
+        reset = gr.Button(words.text("controls.reset"), variant="secondary", elem_id="hs-reset", size="lg", min_width=80)
+    own, lanes, broken, more = (
+        gr.Accordion(words.text(title), open=False, elem_id=f"hs-{name}-box") for name, title in BOXES.items()
+    )
+    with own:
         build_own(picked["task"])
-    with gr.Accordion(words.LANES_BOX, open=False, elem_id="hs-lanes"):
-        widgets["extra_lanes"] = gr.CheckboxGroup([(words.NAMES[n], n) for n in EXTRAS], **_texts("extra_lanes"))
-    with gr.Accordion(words.BREAK, open=False, elem_id="hs-break"):
+    with lanes:
+        widgets["extra_lanes"] = gr.CheckboxGroup(_choices("lane", EXTRAS), **_texts("extra_lanes"))
+    with broken:
         preset, why = _breaks(widgets, plan)
-    with gr.Accordion(words.MORE, open=False, elem_id="hs-more"):
+    with more:
         _more(widgets, plan)
-        copy = gr.Button(words.COPY, size="sm", elem_id="hs-copy")
-    return Controls(widgets, start, stop, reset, copy, choice, fit, preset, why)
+    return Controls(widgets, start, stop, reset, choice, fit, preset, why, [own, lanes, broken, more])
 
 
 def _texts(name: str) -> dict[str, Any]:
-    return dict(zip(("label", "info"), words.CONTROLS[name], strict=True))
+    return {part: words.text(f"controls.{name}.{part}") for part in ("label", "info")}
+
+
+def _choices(group: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """(what is shown, name) of each."""
+    return [(words.text(f"{group}.{name}"), name) for name in names]
 
 
 def _breaks(widgets: dict[str, Component], plan: Plan) -> tuple[gr.Radio, gr.Markdown]:
     """The presets with their reasons, and the switches they set."""
-    label, info = words.PRESET
-    preset = gr.Radio(
-        [(title, name) for name, (title, _, _) in words.PRESETS.items()], value="none", label=label, info=info,
-        elem_id="hs-preset",
-    )  # fmt: skip
-    why = gr.Markdown(words.PRESETS["none"][1], elem_id="hs-why")
+    titles = [(words.text(f"preset.{name}.title"), name) for name in PRESETS]
+    label, info = words.text("preset.label"), words.text("preset.info")
+    preset = gr.Radio(titles, value="none", label=label, info=info, elem_id="hs-preset")
+    why = gr.Markdown(preset_why("none"), elem_id="hs-preset-why")
     widgets["patches"] = gr.Dropdown(
         _patches(plan.patches), value=plan.patches, filterable=False, elem_id="hs-patches", **_texts("patches")
     )
-    widgets["inverted"] = gr.Checkbox(plan.inverted, elem_id="hs-inverted", **_texts("inverted"))
+    widgets["inverted"] = gr.Checkbox(plan.inverted, elem_id="hs-inverted", label=words.text("controls.inverted.label"))
     allowed = RANGES["label_noise"]
     widgets["label_noise"] = gr.Slider(
         allowed.low, allowed.high, plan.label_noise, step=allowed.step, elem_id="hs-label_noise", **_texts("label_noise")
     )
-    widgets["normalisation"] = gr.Dropdown(
-        [(title, name) for name, title in words.NORMALISATIONS.items()], value=plan.normalisation, filterable=False,
-        **_texts("normalisation"),
-    )  # fmt: skip
+    choices = _choices("normalisation", NORMALISATIONS)
+    widgets["normalisation"] = gr.Dropdown(choices, value=plan.normalisation, filterable=False, **_texts("normalisation"))
 
     def broken(name: str) -> list[object]:
         """The switches as a preset sets them, and why."""
-        _, reason, settings = words.PRESETS[name]
-        return [reason, *(settings.get(switch, getattr(Plan(), switch)) for switch in BROKEN)]
+        return [preset_why(name), *(PRESETS[name].get(switch, getattr(Plan(), switch)) for switch in BROKEN)]
 
     # .input: only when a person picks one; the switches may be moved by hand afterwards
     preset.input(
@@ -123,7 +132,7 @@ def _patches(picked: int) -> list[tuple[str, int]]:
     """The numbers of patches a side to choose from, with the one that a link may have picked."""
     most = int(RANGES["patches"].high)
     sides = sorted({1, 2, 4, 8, 16, 32, most, picked})
-    return [(words.PRESETS["dust"][0].lower() if n == most else f"{n} × {n}", n) for n in sides]
+    return [(words.text("controls.patches.dust") if n == most else f"{n} × {n}", n) for n in sides]
 
 
 # A number outside its range is refused by the plan, with its reason; Gradio's own limits would say less
@@ -134,16 +143,14 @@ def _more(widgets: dict[str, Component], plan: Plan) -> None:
             allowed.low, allowed.high, value, step=allowed.step, visible=visible, elem_id=f"hs-{name}", **_texts(name)
         )
 
-    choices = [(words.AXES["epoch"], "epochs"), (words.AXES["seconds"], "seconds")]
+    choices = [(words.text("axis.epoch"), "epochs"), (words.text("axis.seconds"), "seconds")]
     budget = gr.Radio(choices, value=plan.budget, elem_id="hs-budget", **_texts("budget"))
     widgets["budget"] = budget
     widgets["epochs"] = slider("epochs")
     widgets["seconds"] = slider("seconds", visible=False)
     widgets["px"] = gr.Number(plan.px, step=1, precision=0, elem_id="hs-px", **_texts("px"))
-    optimizers = list(words.OPTIMIZERS.items())
-    widgets["scratch_optimizer"] = gr.Radio(
-        [(title, name) for name, title in optimizers], value=plan.scratch_optimizer, **_texts("scratch_optimizer")
-    )
+    optimizers = _choices("optimizer", OPTIMIZERS)
+    widgets["scratch_optimizer"] = gr.Radio(optimizers, value=plan.scratch_optimizer, **_texts("scratch_optimizer"))
     for name in ("scratch_rate", "head_rate", "backbone_rate"):
         widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **_texts(name))
     for name in ("depth_factor", "head_share", "batch_size"):
@@ -165,14 +172,11 @@ def read_plan(values: Sequence[object]) -> Plan:
     settings: dict[str, object] = {}
     for name, value in zip(ORDER, values, strict=True):
         if value is None:
-            raise PlanError(f"{words.CONTROLS[_WORD.get(name, name)][0]} is empty: enter a number")
+            raise PlanError("refusal.empty", name=Line(f"controls.{name}.label"))
         wanted = type(getattr(Plan(), name))
         value = tuple(value) if isinstance(value, list) else value
         settings[name] = int(value) if wanted is int and isinstance(value, float) and value.is_integer() else value
     return Plan.from_mapping(settings)
-
-
-_WORD = {"learning_stages": "learning"}
 
 
 def show_plan(plan: Plan) -> list[object]:
@@ -201,4 +205,9 @@ def limits(plan: Plan) -> dict[str, Any]:
 def preset_of(plan: Plan) -> str | None:
     """The preset that a plan's switches are, None where they were moved by hand."""
     now = {name: getattr(plan, name) for name in BROKEN if getattr(plan, name) != getattr(Plan(), name)}
-    return next((name for name, (_, _, settings) in words.PRESETS.items() if settings == now), None)
+    return next((name for name, settings in PRESETS.items() if settings == now), None)
+
+
+def preset_why(name: str | None) -> str:
+    """What a preset takes away, and what that does; nothing where the switches were moved by hand."""
+    return words.text(f"preset.{name}.why") if name else ""

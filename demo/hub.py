@@ -6,6 +6,7 @@ absolute index; the log is the only place where a running race is kept.
 
 from __future__ import annotations
 
+import datetime
 import json
 import secrets
 import threading
@@ -18,24 +19,34 @@ from typing import Literal
 
 from demo import words
 from engine import (
+    EVENTS,
     TARGETS,
     Event,
     Finished,
+    HeadStartError,
     Plan,
     Prober,
     Progressed,
     Race,
     RaceFinished,
     RaceStarted,
+    Record,
     Scoreboard,
+    Stamp,
+    Trained,
     check,
+    find_backbone,
     find_task,
+    from_row,
     replay,
     run_race,
+    say,
+    say_progress,
     to_row,
 )
 
 KEPT = 40  # logs of ended races that can still be read
+NETWORKS = 1_500_000_000  # bytes of trained networks kept, of all visitors together; the oldest go first
 WAITING = 20  # races that may wait in the queue
 GRACE = 30.0  # seconds a race goes on after its owner's last page is gone
 UNKNOWN = 60.0  # seconds that a waiting visitor is told where nobody knows
@@ -56,6 +67,10 @@ class Log:
     race: Race | None = None
     is_stopping: bool = False
     is_private: bool = False  # on one visitor's pictures; decided once, because she may give them away meanwhile
+    title: str = ""  # the same in every language
+    date: str = field(default_factory=lambda: datetime.date.today().isoformat())
+    started: RaceStarted | None = None  # as it was told, with what the rows do not name
+    trained: Trained | None = None
 
     def append(self, row: dict[str, object]) -> None:
         """Add a row; `list.append` is atomic, so readers need no lock."""
@@ -94,11 +109,12 @@ class Hub:
         with self._lock:
             mine = [race_id for race_id, log in self._logs.items() if log.owner == owner and log.state != "ended"]
             if len([race_id for race_id in self._queue if race_id not in mine]) >= WAITING:
-                raise QueueFullError(f"{WAITING} races are waiting already; try again in a few minutes")
+                raise QueueFullError
             for race_id in mine:
                 self._stop(race_id)
             race_id = secrets.token_urlsafe(12)
-            self._logs[race_id] = Log(plan, owner, is_private=is_private)
+            number = 1 + sum(log.owner == owner for log in self._logs.values())
+            self._logs[race_id] = Log(plan, owner, is_private=is_private, title=_title(plan, number))
             self._queue.append(race_id)
             if owner not in self._present:
                 self._absent_since[owner] = self._now()
@@ -131,6 +147,30 @@ class Hub:
         log.state = "ended"
         self._logs[race_id] = log
         self._logs.move_to_end(race_id, last=False)
+
+    def record(self, race_id: str, visitor: str) -> Record | None:
+        """A race that is over, as it can be taken away; None while it is on, or where this visitor may not have it."""
+        log = self._logs.get(race_id)
+        if log is None or log.state != "ended" or (log.is_private and log.owner != visitor):
+            return None
+        rows = [json.loads(row) for row in log.rows]
+        head = rows[0] if rows and rows[0]["event"] == "Recorded" else {}
+        pairs = [(row["t"], from_row(row)) for row in rows if row["event"] in EVENTS]
+        if log.started:  # the owner's own names, which the rows do not hold
+            pairs = [(t, log.started if isinstance(event, RaceStarted) else event) for t, event in pairs]
+        started = next((event for _, event in pairs if isinstance(event, RaceStarted)), None)
+        machine = head.get("machine") or (started.machine if started else "")
+        return Record(Stamp(machine, head.get("date") or log.date), pairs, log.trained)
+
+    def trained(self, race_id: str, visitor: str) -> Trained | None:
+        """The networks of a race that is over, while they are kept and where this visitor may ask them."""
+        log = self._logs.get(race_id)
+        return log.trained if log and (log.owner == visitor or not log.is_private) else None
+
+    def kept(self, visitor: str) -> list[tuple[str, str]]:
+        """(race id, title) of this visitor's races whose networks are kept, the newest first."""
+        mine = [(race_id, log.title) for race_id, log in self._logs.items() if log.owner == visitor and log.trained]
+        return mine[::-1] if visitor else []
 
     @property
     def running(self) -> str | None:
@@ -167,17 +207,17 @@ class Hub:
                     self._stop(race_id)
             self._lock.notify_all()
 
-    def expected_seconds(self, plan: Plan) -> float | None:
-        """About how long a race takes here; probes the machine where it is free. None where nobody knows.
+    def expected_seconds(self, plan: Plan, may_probe: bool = True) -> float | None:
+        """About how long a race takes here; probes the machine where that may be and it is free. None where nobody knows.
 
         Raises PlanError for an unknown task or backbone.
         """
-        expected = self._prober.estimate(plan, may_probe=lambda: self._running is None)
+        expected = self._prober.estimate(plan, may_probe=lambda: may_probe and self._running is None)
         return None if expected is None else expected * self._corrections.get(_kind(plan), 1.0)
 
     def fit(self, plan: Plan, seconds: float) -> Plan | None:
-        """This plan made to end within so many seconds; None where it does, or where nobody knows."""
-        if self.expected_seconds(plan) is None:
+        """This plan made to end within so many seconds; None where it does, or where nobody knows. Probes nothing."""
+        if self.expected_seconds(plan, may_probe=False) is None:
             return None
         return self._prober.fit(plan, seconds / self._corrections.get(_kind(plan), 1.0))
 
@@ -231,20 +271,31 @@ class Hub:
             if log.is_stopping:
                 log.race.stop()
             for event in log.race:
+                if isinstance(event, RaceStarted):
+                    log.started = event
                 scribe.write(self._now() - began, event)
                 if isinstance(event, RaceFinished) and scribe.is_complete and event.wall_seconds > SURE:
                     expected = self._prober.estimate(log.plan, may_probe=lambda: False)
                     self._corrections[_kind(log.plan)] = min(
                         3.0, max(0.3, event.wall_seconds / (expected or event.wall_seconds))
                     )
+            self._keep(log, log.race.trained)
             log.append({"event": "Ended", "reason": "stopped" if log.is_stopping else "done"})
         except Exception as error:  # the next race must be able to start, and the page must hear of it
-            message = words.PRIVATE_FAILURE if log.is_private else str(error) or type(error).__name__
-            log.append({"event": "Ended", "reason": "failed", "message": message})
+            log.append({"event": "Ended", "reason": "failed", "message": _failure(error, log.is_private)})
         finally:
             if log.race:
                 log.race.close()
             log.race = None
+
+    def _keep(self, log: Log, trained: Trained | None) -> None:
+        with self._lock:
+            log.trained = trained
+            room = NETWORKS
+            for other in reversed(self._logs.values()):
+                room -= other.trained.size if other.trained else 0
+                if room < 0 and other is not log:
+                    other.trained = None
 
     def _watch_owners(self) -> None:
         while not self._is_closed:
@@ -257,7 +308,7 @@ class Hub:
 
 
 class Scribe:
-    """Writes a race's events into its log, and after them rows that say who leads, in words."""
+    """Writes a race's events into its log, and after them rows that say who leads, in words of every language."""
 
     def __init__(self, log: Log):
         self._log, self._board, self._last = log, Scoreboard(), -1.0
@@ -276,7 +327,9 @@ class Scribe:
         self._board.add(event)
         if isinstance(event, Progressed):
             share = event.done / event.total if event.total else 0.0
-            self._log.append({"event": "Preparing", "text": words.progress(event), "progress": round(share, 4)})
+            told = words.everywhere(lambda language: say_progress(event, language))
+            row = {"t": round(seconds, 3), "event": "Preparing", "text": told, "progress": round(share, 4)}
+            self._log.append(row)
             return
         kind = type(event).__name__
         self._log.append({"t": round(seconds, 3), **to_row(event)})
@@ -292,10 +345,25 @@ def anonymous(event: Event) -> Event:
         plan = replace(Plan.from_json(event.plan), task="own")
         return replace(event, plan=plan.to_json(), classes=tuple(f"class {k + 1}" for k in range(len(event.classes))))
     if isinstance(event, Progressed) and event.work != "download":
-        return replace(event, name=words.OWN)
+        return replace(event, name="")
     if isinstance(event, Finished) and event.reason == "failed":
-        return replace(event, message=words.PRIVATE_FAILURE)
+        return replace(event, message="")
     return event
+
+
+def _failure(error: Exception, is_private: bool) -> dict[str, str]:
+    """Why a race broke off, in every language; not of a visitor's own pictures, which it could name."""
+    if is_private:
+        return words.everywhere(lambda language: say("own.failure", language))
+    if isinstance(error, HeadStartError):
+        return words.everywhere(error.said)
+    return words.everywhere(lambda language: str(error) or type(error).__name__)
+
+
+def _title(plan: Plan, number: int) -> str:
+    """What a visitor's race is called in a list: "2. Tabletop, ResNet-10, 20 × 10"."""
+    task, backbone = find_task(plan.task), find_backbone(plan.backbone)
+    return f"{number}. {task.title}, {backbone.title}, {plan.examples} × {len(task.classes)}"
 
 
 def _kind(plan: Plan) -> tuple[str, int]:
@@ -316,15 +384,13 @@ def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
             "interval": f"{words.percent(exact.low)} – {words.percent(exact.high)}" if exact else "–",
             "best": words.percent(curve.best.correct / curve.best.total) if curve.best else "–",
             "seconds": f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "–",
-            "phase": words.PHASES[curve.finished.reason if curve.finished else curve.phases[-1].phase]
-            if curve.phases
-            else "",
+            "phase": (curve.finished.reason if curve.finished else curve.phases[-1].phase) if curve.phases else "",
             "targets": [words.target_time(curve, target) for target in TARGETS],
         }
     return {
         "event": "Standing",
-        "headline": words.headline(board),
-        "detail": words.detail(board),
+        "headline": words.everywhere(lambda language: words.headline(board, language)),
+        "detail": words.everywhere(lambda language: words.detail(board, language)),
         "gap": board.gap,
         "lanes": lanes,
         "progress": round(progress, 4),

@@ -1,27 +1,24 @@
-// Draws a race from the rows of its log. Knows nothing of training: it reads rows and appends points.
-// Runs inside gr.HTML, which gives `element`, `props` and `watch`. Figures, colours and words come from Python (live.py).
-const known = __KNOWN__;
+// Draws a race from the rows of its log, and tells the other parts of the page what it reads (part.js). Knows nothing of
+// training: it reads rows and appends points. Figures, colours and words come from Python (live.py).
 const base = new URL(known.base + "/", document.baseURI);
-const $ = (selector) => element.querySelector(selector);
-const $$ = (selector) => [...element.querySelectorAll(selector)];
-const GHOSTS = 6, HIDDEN_MS = 30000, OPEN_MS = 4000, POLL_MS = 1000;
+const HIDDEN_MS = 30000, OPEN_MS = 4000, POLL_MS = 1000;
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 let plotly = null, axis = "epoch", tab = "accuracy";
 let source = null, polled = null, timers = [], attached = null, following = null, index = 0;
 let points = {}, drawn = {}, plan = null, isOver = false, isRecorded = false, dirty = false, painting = false;
-let ghosts = JSON.parse(sessionStorage.getItem("headstart.ghosts") || "[]");
 let spoken = 0, status = "";
 
 const say = (text) => { status = text; $(".hs-status").textContent = text; };
-const word = (name, values = {}) => known.words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
-const isDark = () => document.body.classList.contains("dark");
-const shade = () => (isDark() ? "dark" : "light");
+const word = (name, values) => fill(known.words[name], values);
 const lost = () => { $(".hs-status").textContent = word("lost"); };
 const found = () => { $(".hs-status").textContent = status; };
 const key = (meta) => meta.join(":");
 const lanes = () => [...known.rivals, ...((plan && plan.extra_lanes) || [])];
-const isAlike = (ghost) => ["task", "backbone"].every((name) => ghost[name] === (plan || known.plan)[name]);
+// An earlier race is drawn beside one on the same pictures with the same network
+const isAlike = (ghost) => ghost.race !== following && ghost.backbone === (plan || known.plan).backbone
+  && ghost.task === ((window.headstart.story || {}).task || (plan || known.plan).task);
+const ghosts = () => window.headstart.ghosts.filter(isAlike);
 const charts = () => Object.fromEntries($$(".hs-chart").map((node) => [node.dataset.chart, node]));
 
 // plotly.js is served by the app; our own reference survives another component's copy
@@ -43,8 +40,8 @@ async function loadPlotly() {
 function attach(value) {
   if (!value) return;
   if (value.race && !(attached && attached.race === value.race && attached.turn === value.turn)) {
-    keepGhost();
     attached = value;
+    window.headstart.visitor = value.me;
     follow(value.race);
   }
   $(".hs-alert").textContent = value.alert || "";
@@ -64,8 +61,22 @@ function follow(race) {
   $(".hs-left").textContent = "";
   say("");
   setBusy(attached.owner);
+  // What the log keeps to itself of a visitor's own pictures comes with the value, for her alone
+  const { task = null, classes = null } = isMine() ? attached : {};
+  window.headstart.begin({ race, task, classes, isOwner: isMine(), isRecorded: race === "recorded" });
   redraw();
   open();
+}
+
+// Watching another visitor's race while waiting is not owning it
+function isMine() { return Boolean(attached.owner) && following === attached.race; }
+
+// The new rows for the other parts of the page. By the row that says what is raced on, they know it
+function tell(rows) {
+  const story = window.headstart.story, started = rows.find((row) => row.event === "RaceStarted");
+  const task = started && JSON.parse(started.plan).task;
+  if (started && story.task === null && task !== "own") Object.assign(story, { task, classes: started.classes });
+  if (rows.length) window.headstart.tell(rows);
 }
 
 function detach() {
@@ -79,7 +90,7 @@ function later(work, ms) { timers.push(setTimeout(work, ms)); }
 
 function open() {
   const mine = following;
-  const query = new URLSearchParams({ since: index, visitor: attached.visitor || "" });
+  const query = new URLSearchParams({ since: index, visitor: attached.owner ? attached.me : "" });
   const stream = new EventSource(new URL(`races/${mine}/events?${query}`, base));
   source = stream;
   later(() => { if (source === stream && stream.readyState !== 1) { stream.close(); startPoll(mine); } }, OPEN_MS);
@@ -101,7 +112,7 @@ function startPoll(race) {
 async function poll(race) {
   if (race !== following || isOver || !element.isConnected) return;
   try {
-    const query = new URLSearchParams({ since: index, visitor: attached.visitor || "" });
+    const query = new URLSearchParams({ since: index, visitor: attached.owner ? attached.me : "" });
     const answer = await fetch(new URL(`races/${race}/rows?${query}`, base));
     if (answer.status === 404) { say(word("gone")); setBusy(false); return; }
     const body = await answer.json();
@@ -118,6 +129,7 @@ function take(rows, next) {
   index = next;
   if (rows.length && rows[0].event === "Recorded") { play(rows); return; }
   // A place in the queue is news only while nothing came after it
+  tell(rows.filter((row) => row.event !== "Queued"));
   rows.forEach((row, k) => (row.event !== "Queued" ? read(row) : k === rows.length - 1 && queued(row)));
   paint();
 }
@@ -133,7 +145,10 @@ function play(rows) {
   const tick = () => {
     if (mine !== following || !element.isConnected) return;
     const now = still ? Infinity : (performance.now() - start) / 1000;
-    while (at < rows.length && rows[at].t <= now) read(rows[at++]);
+    const from = at;
+    while (at < rows.length && rows[at].t <= now) at++;
+    if (at > from) tell(rows.slice(from, at));
+    rows.slice(from, at).forEach(read);
     paint();
     if (at < rows.length) later(tick, 100);
     else { isOver = true; say(""); }
@@ -159,7 +174,7 @@ function read(row) {
   } else if (row.event === "RaceStarted") {
     plan = JSON.parse(row.plan);
     $$(".hs-small").forEach((node) => { node.hidden = !lanes().some((lane) => node.classList.contains(`hs-${lane}`)); });
-    if (ghosts.length || lanes().length > known.rivals.length) redraw();
+    if (ghosts().length || lanes().length > known.rivals.length) redraw();
     say(isRecorded ? "" : `${word("live")} · ${row.network} · ${row.machine}`);
     chance(1 / row.classes.length);
     setBusy(!isRecorded && attached.owner);
@@ -167,9 +182,11 @@ function read(row) {
   } else if (row.event === "Preparing") {
     $(".hs-headline").textContent = word("preparing");
     $("progress").value = row.progress;
-    say(row.text);
+    say(row.text[language]);
   } else if (row.event === "Standing") standing(row);
-  else if (row.event === "Ended" && (row.message || !plan)) $(".hs-headline").textContent = row.message || word("stopped");
+  else if (row.event === "Ended" && (row.message || !plan)) {
+    $(".hs-headline").textContent = row.message ? row.message[language] : word("stopped");
+  }
 }
 
 function put(lane, kind, at, y) { (points[`${lane}:${kind}`] ??= []).push({ ...at, y }); dirty = true; }
@@ -198,13 +215,14 @@ function ended() {
   isOver = true;
   say(word("done"));
   setBusy(false);
+  if (isMine()) trigger("submit");  // its networks can be asked from now on
   speak(true);
   if (attached && following !== attached.race) follow(attached.race);
 }
 
 function standing(row) {
-  $(".hs-headline").textContent = row.headline;
-  $(".hs-detail").textContent = row.detail;
+  $(".hs-headline").textContent = row.headline[language];
+  $(".hs-detail").textContent = row.detail[language];
   $("progress").value = row.progress;
   $(".hs-left").textContent = row.left == null || isRecorded ? "" : word("left", { seconds: row.left });
   for (const [lane, facts] of Object.entries(row.lanes)) {
@@ -214,7 +232,7 @@ function standing(row) {
     set("interval", facts.is_exact ? facts.interval : known.rolling);
     set("best", facts.best);
     set("seconds", facts.seconds);
-    set("phase", facts.phase);
+    set("phase", known.phases[facts.phase] || "");
     facts.targets.forEach((text, k) => set(`target-${k}`, text));
   }
   speak(false);
@@ -272,7 +290,7 @@ function redraw() {
     if (trace.marker) trace.marker.color = ink;
     if (trace.fillcolor) trace.fillcolor = ink + "29";
   }
-  if (tab === "accuracy") figure.data.unshift(...ghosts.filter(isAlike).flatMap(ghostTraces));
+  if (tab === "accuracy") figure.data.unshift(...ghosts().flatMap(ghostTraces));
   const { text, grid } = known.page;
   figure.layout.font.color = text[tone];
   for (const name of Object.keys(figure.layout).filter((n) => /^[xy]axis/.test(n))) {
@@ -303,7 +321,7 @@ function marks(node) {
   const ink = known.inks.transfer[shade()], x = phase[axis];
   plotly.relayout(node, {
     shapes: [...shapes, { type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line: { color: ink, width: 1, dash: "dot" } }],
-    annotations: [...node.layout.annotations, { x, y: 0.02, yref: "paper", yanchor: "bottom", xanchor: "left", text: "🔥 unfrozen", showarrow: false, font: { color: ink, size: 13 } }],
+    annotations: [...node.layout.annotations, { x, y: 0.02, yref: "paper", yanchor: "bottom", xanchor: "left", text: word("unfrozen"), showarrow: false, font: { color: ink, size: 13 } }],
   });
 }
 
@@ -319,25 +337,14 @@ function ghostTraces(ghost) {
   return Object.entries(ghost.lanes).map(([lane, all]) => ({
     type: "scatter", mode: "lines", x: all.map((p) => p[axis]), y: all.map((p) => p.y), meta: ["ghost", lane],
     line: { color: known.inks[lane][shade()], width: 2, dash: lane === "scratch" ? "dash" : "solid" }, opacity: 0.28,
-    showlegend: false, hovertemplate: `${known.ghost} (${ghost.label}): %{y:.0%}<extra></extra>`,
+    showlegend: false, hovertemplate: `${word("ghost", { label: word("per_class", ghost) })}: %{y:.0%}<extra></extra>`,
   }));
 }
 
-function keepGhost() {
-  const lanes = {};
-  for (const lane of known.rivals) {
-    const all = points[`${lane}:exact`];
-    if (all && all.length > 1) lanes[lane] = all;
-  }
-  if (isRecorded || !plan || !Object.keys(lanes).length) return;
-  const { task, backbone, examples } = plan;
-  ghosts = [...ghosts, { lanes, task, backbone, label: `${examples} per class` }].slice(-GHOSTS);
-  keepGhosts();
-}
-
-function keepGhosts() {
-  sessionStorage.setItem("headstart.ghosts", JSON.stringify(ghosts));
-  $(".hs-clear").hidden = !ghosts.length;
+// The list of earlier races has changed (compare.js)
+function haunted() {
+  $(".hs-clear").hidden = !window.headstart.ghosts.length;
+  redraw();
 }
 
 function show(name) {
@@ -353,7 +360,7 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.tab) show(button.dataset.tab);
-  if (button.classList.contains("hs-clear")) { ghosts = []; keepGhosts(); redraw(); }
+  if (button.classList.contains("hs-clear")) window.dispatchEvent(new Event("headstart:clear"));
 });
 element.addEventListener("keydown", (event) => {
   if (event.target.getAttribute("role") !== "tab" || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
@@ -371,7 +378,8 @@ document.addEventListener("visibilitychange", () => {
     setTimeout(() => { if (document.hidden && source && !attached.owner) { source.close(); source = null; } }, HIDDEN_MS);
   } else if (following && !isOver && !isRecorded && !source) open();
 });
-keepGhosts();
+window.addEventListener("headstart:ghosts", haunted);
+haunted();
 loadPlotly().then((library) => { plotly = library; redraw(); paint(); });
 watch("value", () => attach(props.value));
 attach(props.value);

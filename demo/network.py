@@ -6,19 +6,20 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from demo import words
-from engine import Stage
+from engine import Stage, say
 
 
-def draw(stages: Sequence[Stage], learning_stages: int, px: int) -> str:
+def draw(stages: Sequence[Stage], learning_stages: int, px: int, language: str) -> str:
     """The stages in a row, from the picture to the answer; the last `learning_stages` of them learn."""
-    boxes = [f'<li class="hs-stage hs-input"><b>picture</b><span class="hs-block" style="{_size((3, px, px))}"></span>'
-             f"<span>3×{px}×{px}</span></li>"]  # fmt: skip
+    boxes = [
+        f'<li class="hs-stage hs-input"><b>{escape(say("network.picture", language))}</b>'
+        f'<span class="hs-block" style="{_size((3, px, px))}"></span><span>3×{px}×{px}</span></li>'
+    ]
     learning = 0
     for index, stage in enumerate(stages):
         is_head, learns = index == len(stages) - 1, index >= len(stages) - learning_stages
         learning += stage.parameters if learns else 0
-        state = words.NEW if is_head else words.LEARNING if learns else words.FROZEN
+        state = say("network.new" if is_head else "network.learning" if learns else "network.frozen", language)
         boxes.append(
             f'<li class="hs-stage {"hs-learns" if learns else "hs-frozen"}"><b>{escape(stage.name)}</b>'
             f'<span class="hs-block" style="{_size(stage.shape)}"></span>'
@@ -26,8 +27,8 @@ def draw(stages: Sequence[Stage], learning_stages: int, px: int) -> str:
             f'<span class="hs-state">{state}</span></li>'
         )
     total = sum(stage.parameters for stage in stages)
-    note = f"{_count(learning)} of {_count(total)} parameters learn"
-    return f'<ol class="hs-network" aria-label="{escape(words.NETWORK)}">{"".join(boxes)}</ol><p>{note}</p>'
+    note = say("network.share", language, learning=_count(learning), total=_count(total))
+    return f'<ol class="hs-network" aria-label="{escape(say("page.network", language))}">{"".join(boxes)}</ol><p>{note}</p>'
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -12,9 +12,21 @@ from html import escape
 from pathlib import Path
 
 from demo import words
-from engine import backbone_names, find_backbone, find_task, obtainable, stages, task_names, task_source, weights_are_here
+from engine import (
+    backbone_names,
+    find_backbone,
+    find_task,
+    obtainable,
+    say,
+    stages,
+    task_names,
+    task_source,
+    weights_are_here,
+)
 
 FRESH = 60.0  # seconds for which the hosts' answers are remembered
+TASK_COLUMNS = ("title", "classes", "training", "heldout", "licence", "overlap", "here")
+BACKBONE_COLUMNS = ("title", "input", "parameters", "weights", "here")
 
 
 class Offer:
@@ -41,70 +53,76 @@ class Offer:
                 self._reasons[url] = obtainable(address)
             self._asked = self._now()
 
-    def tasks(self, own: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    def tasks(self, own: tuple[str, ...] = (), language: str = "en") -> list[tuple[str, str]]:
         """(what stands in the list, name) of every set that can be raced on here; `own` are this visitor's."""
         offered = []
         for name in task_names():
             task = find_task(name)
             if task.is_private and name not in own:
                 continue
-            if self._task_reason(name) is None:
-                title = words.YOURS.format(title=task.title) if task.is_private else task.title
-                offered.append((f"{title} · {len(task.classes)} classes", name))
+            if self._task_reason(name, language) is None:
+                title = words.fact(task.title, language)
+                title = say("offer.yours", language, title=title) if task.is_private else title
+                offered.append((say("offer.classes", language, title=title, count=len(task.classes)), name))
         return offered
 
-    def backbones(self) -> list[tuple[str, str]]:
+    def backbones(self, language: str = "en") -> list[tuple[str, str]]:
         """(what stands in the list, name) of every network that can be raced with here."""
         offered = []
         for name in backbone_names():
             backbone = find_backbone(name)
-            if self._backbone_reason(name) is None:
-                title = words.OWN_WEIGHTS.format(title=backbone.title) if backbone.is_own else backbone.title
+            if self._backbone_reason(name, language) is None:
+                title = backbone.title
+                title = say("offer.own_weights", language, title=title) if backbone.is_own else title
                 offered.append((f"{title} · {backbone.px} px", name))
         return offered
 
-    def table(self) -> str:
+    def table(self, language: str = "en") -> str:
         """Everything there is, as markup; what is not to be had is greyed, with the reason."""
+        tasks = [self._task_row(name, language) for name in task_names() if not find_task(name).is_private]
+        networks = [self._backbone_row(name, language) for name in backbone_names()]
         return (
-            f"<details class='hs-offer'><summary>{escape(words.EVERYTHING)}</summary><div>"
-            f"{_table(words.TASK_COLUMNS, [self._task_row(n) for n in task_names() if not find_task(n).is_private])}"
-            f"{_table(words.BACKBONE_COLUMNS, [self._backbone_row(name) for name in backbone_names()])}</div></details>"
+            f"<details class='hs-offer'><summary>{escape(say('offer.title', language))}</summary><div>"
+            f"{_table([say(f'offer.tasks.{column}', language) for column in TASK_COLUMNS], tasks)}"
+            f"{_table([say(f'offer.networks.{column}', language) for column in BACKBONE_COLUMNS], networks)}</div></details>"
         )
 
-    def _task_row(self, name: str) -> tuple[bool, list[str]]:
-        task, reason = find_task(name), self._task_reason(name)
-        state = words.HERE if task.is_here else words.to_fetch(task.size)
-        held = f"{task.heldout:,}"
-        facts = [f"{task.title}: {task.about}", str(len(task.classes)), f"{task.training:,}", held, task.licence]
-        return reason is None, [*facts, task.overlap or words.NONE_KNOWN, state if reason is None else reason]
-
-    def _backbone_row(self, name: str) -> tuple[bool, list[str]]:
-        backbone, reason = find_backbone(name), self._backbone_reason(name)
-        state = words.HERE if weights_are_here(backbone) else words.to_fetch(backbone.size)
-        count = sum(stage.parameters for stage in stages(name, 10))
-        facts = [backbone.title, f"{backbone.px} px", f"{count / 1e6:.1f} M", backbone.pretraining]
+    def _task_row(self, name: str, language: str) -> tuple[bool, list[str]]:
+        task, reason = find_task(name), self._task_reason(name, language)
+        state = say("offer.here", language) if task.is_here else words.to_fetch(task.size, language)
+        title, about, licence = (words.fact(text, language) for text in (task.title, task.about, task.licence))
+        overlap = words.fact(task.overlap, language) if task.overlap else say("offer.none_known", language)
+        facts = [f"{title}: {about}", str(len(task.classes)), f"{task.training:,}", f"{task.heldout:,}", licence, overlap]
         return reason is None, [*facts, state if reason is None else reason]
 
-    def _task_reason(self, name: str) -> str | None:
+    def _backbone_row(self, name: str, language: str) -> tuple[bool, list[str]]:
+        backbone, reason = find_backbone(name), self._backbone_reason(name, language)
+        state = say("offer.here", language) if weights_are_here(backbone) else words.to_fetch(backbone.size, language)
+        count = sum(stage.parameters for stage in stages(name, 10))
+        made = words.fact(backbone.pretraining, language)
+        facts = [backbone.title, f"{backbone.px} px", f"{count / 1e6:.1f} M", made]
+        return reason is None, [*facts, state if reason is None else reason]
+
+    def _task_reason(self, name: str, language: str) -> str | None:
         """Why this set cannot be had; None where it is here or can be fetched."""
         address, missing = task_source(name)
         if missing:
-            return words.NEEDS.format(package=missing)
-        return None if address is None or find_task(name).is_here else self._reason(address.url)
+            return say("offer.needs", language, package=missing)
+        return None if address is None or find_task(name).is_here else self._reason(address.url, language)
 
-    def _backbone_reason(self, name: str) -> str | None:
+    def _backbone_reason(self, name: str, language: str) -> str | None:
         backbone = find_backbone(name)
         if weights_are_here(backbone):
             return None
-        return self._reason("" if isinstance(backbone.weights, Path) else backbone.weights.url)
+        return self._reason("" if isinstance(backbone.weights, Path) else backbone.weights.url, language)
 
-    def _reason(self, url: str) -> str | None:
+    def _reason(self, url: str, language: str) -> str | None:
         if url not in self._reasons:
-            return words.LOOKING
-        return words.AWAY.format(reason=self._reasons[url]) if self._reasons[url] else None
+            return say("offer.looking", language)
+        return say("offer.away", language, reason=self._reasons[url]) if self._reasons[url] else None
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[bool, list[str]]]) -> str:
+def _table(columns: list[str], rows: list[tuple[bool, list[str]]]) -> str:
     head = "".join(f"<th scope='col'>{escape(column)}</th>" for column in columns)
     body = "".join(
         f"<tr{'' if is_here else ' class=hs-away'}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import OrderedDict
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,66 +12,94 @@ from urllib.parse import quote, urlencode
 
 import gradio as gr
 
-from demo import controls, live, network, own, stream, words
-from demo.hub import Hub, QueueFullError
+from demo import (
+    bets,
+    compare,
+    controls,
+    embedding,
+    lesson,
+    live,
+    locks,
+    network,
+    own,
+    stream,
+    takeaway,
+    tryit,
+    views,
+    why,
+    words,
+)
+from demo.hub import WAITING, Hub, QueueFullError
 from demo.offer import Offer
 from demo.shelf import Shelf
-from engine import HeadStartError, Plan, PlanError, find_backbone, find_task, side, stages
+from engine import HeadStartError, Plan, PlanError, find_backbone, find_task, say, side, stages
 
 RECORDING = Path(__file__).parents[1] / "assets" / "races" / "default.jsonl"
 LONG, QUICK = 100.0, 60.0  # seconds: above the first, a race is offered that takes the second
 SHOWN = 20  # classes whose pictures are shown
+TABS = 1000  # open pages whose newest settings are remembered
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
-    """The whole page over this hub."""
-    plan = Plan()
+    """The whole page over this hub. It is painted in English first, and told over in the visitor's language at once."""
+    plan, newest = Plan(), Newest()
     # Uploads that a handler did not delete itself are gone after an hour
-    with gr.Blocks(title=words.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)) as page:
+    with gr.Blocks(title=say("page.title"), analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)) as page:
         kept = gr.BrowserState({}, storage_key="headstart", secret="not a secret: a race id and a random name")
         query = gr.Textbox(visible=False)
-        gr.HTML(
-            f'<header class="hs-header"><h1>{escape(words.TITLE)}</h1><p>{escape(words.QUESTION)}</p></header>',
-            apply_default_css=False,
-        )
+        header = gr.HTML(_header("en"), apply_default_css=False)
         with gr.Row(equal_height=False, elem_id="hs-main"):
             with gr.Column(scale=2, min_width=320, elem_id="hs-side"):
                 panel = controls.build(offer.tasks(), offer.backbones(), lambda task: own.build(shelf, offer, kept, task))
+                with gr.Accordion(words.text("lock.title"), open=False, elem_id="hs-link-box"):
+                    lock = locks.build()
+                    copy = gr.Button(words.text("controls.copy"), size="sm", elem_id="hs-copy")
             with gr.Column(scale=5, min_width=320):
                 race_box = live.build()
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=320):
-                net = gr.HTML(_network(plan), apply_default_css=False, elem_id="hs-network-box")
-            with gr.Column(scale=1, min_width=320):
-                strip = gr.HTML(_pictures(plan), apply_default_css=False, elem_id="hs-pictures-box")
-        everything = gr.HTML(offer.table(), apply_default_css=False, elem_id="hs-offer-box")
-        with gr.Accordion(words.ABOUT, open=False):
-            about = gr.Markdown(words.about(find_backbone(plan.backbone), find_task(plan.task)))
+        views_row, drawn = views.build(
+            {
+                "why": why.build,
+                "network": lambda: _facts(plan, offer),
+                "try": lambda: tryit.build(hub, kept),
+                "map": lambda: embedding.build(hub, kept),
+                "compare": compare.build,
+                "take": takeaway.build,
+                "lesson": _lesson,
+            }
+        )
+        net, strip, everything, about = drawn["network"]
 
-        def offered(state: dict[str, str], seen: Plan) -> tuple[Any, ...]:
+        def offered(state: dict[str, str], seen: Plan, language: str) -> tuple[Any, ...]:
             """The lists of pictures and networks for this visitor, with the plan's own picked."""
-            mine, networks = offer.tasks(shelf.of(state.get("visitor", ""))), offer.backbones()
+            mine, networks = offer.tasks(shelf.of(state.get("visitor", "")), language), offer.backbones(language)
             return gr.update(choices=mine, value=seen.task), gr.update(choices=networks, value=seen.backbone)
 
-        def shown(state: dict[str, str], seen: Plan) -> list[object]:
+        def shown(state: dict[str, str], seen: Plan, language: str) -> list[object]:
             """Every widget as the plan has it; as the default has it where its pictures were given away meanwhile."""
             try:
-                return [*offered(state, seen), *controls.show_plan(seen)[2:]]
+                return [*offered(state, seen, language), *controls.show_plan(seen)[2:]]
             except HeadStartError:
-                return [*offered(state, Plan()), *controls.show_plan(Plan())[2:]]
+                return [*offered(state, Plan(), language), *controls.show_plan(Plan())[2:]]
 
         def allowed(state: dict[str, str], asked: Plan) -> Plan:
             """The plan, if this visitor may race on its pictures. Raises PlanError: another visitor's are not hers."""
-            offers = {name for _, name in offer.tasks(shelf.of(state.get("visitor", "")))}
-            if asked.task not in offers:
-                raise PlanError(words.NOT_OFFERED.format(name=asked.task))
-            if asked.backbone not in {name for _, name in offer.backbones()}:
-                raise PlanError(words.NOT_OFFERED.format(name=asked.backbone))
+            tasks, networks = offer.tasks(shelf.of(state.get("visitor", ""))), offer.backbones()
+            for name, offers in ((asked.task, tasks), (asked.backbone, networks)):
+                if name not in {each for _, each in offers}:
+                    raise PlanError("refusal.offer", name=repr(name))
             return asked
+
+        def told(plan: Plan) -> dict[str, object]:
+            """What the log keeps to itself of an owner's pictures, for her own page; null where they were given away."""
+            try:
+                return {"task": plan.task, "classes": list(find_task(plan.task).classes)}
+            except HeadStartError:
+                return {"task": None, "classes": None}
 
         def enter(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
             """Show what this visitor was watching: the plan of the link, else of the race, else the default one."""
+            language = words.language_of(request)
             state = {"visitor": state.get("visitor") or secrets.token_urlsafe(12), "race": state.get("race", "")}
             link = dict(request.query_params)
             race = link.get("race") or state["race"]
@@ -88,143 +117,239 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
                 if linked := Plan.from_query(urlencode(link)).to_query():
                     seen = allowed(state, Plan.from_query(linked))
             except HeadStartError as error:
-                alert = str(error)
+                alert = error.said(language)
             owner = bool(log and log.owner == state["visitor"])
-            value = {"race": race, "visitor": state["visitor"] if owner else "", "owner": owner, "alert": alert}
-            return state, value, offer.table(), *shown(state, seen)
+            value = {"race": race, "me": state["visitor"], "owner": owner, "alert": alert}
+            value |= told(log.plan) if log and owner else {}
+            what = words.about(find_backbone(seen.backbone), find_task(seen.task), language)
+            locked, hidden, view = locks.read(link)
+            widgets = locks.applied(shown(state, seen, language), locked, hidden)
+            return state, value, _header(language), what, offer.table(language), *widgets, *locks.boxes(hidden), view
 
-        def refreshed(state: dict[str, str]) -> tuple[Any, ...]:
+        def refreshed(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
             """What can be had, once the hosts have answered; what is picked stays."""
             offer.refresh()
-            mine = offer.tasks(shelf.of(state.get("visitor", "")))
-            return offer.table(), gr.update(choices=mine), gr.update(choices=offer.backbones())
+            language = words.language_of(request)
+            mine = offer.tasks(shelf.of(state.get("visitor", "")), language)
+            return offer.table(language), gr.update(choices=mine), gr.update(choices=offer.backbones(language))
 
-        def refusal(error: Exception) -> dict[str, str]:
+        def refusal(why: str, language: str) -> dict[str, str]:
             """A sentence for the live component to show; a toast would need the queue."""
-            return {"alert": f"{words.NOT_STARTED}: {error}", "turn": secrets.token_hex(4)}
+            return {"alert": say("refusal.start", language, why=why), "turn": secrets.token_hex(4)}
 
-        def start(state: dict[str, str], *values: object) -> tuple[Any, ...]:
+        def start(state: dict[str, str], request: gr.Request, *values: object) -> tuple[Any, ...]:
             """Read the plan and start, or say in a sentence why not."""
+            language = words.language_of(request)
             state = {**state, "visitor": state.get("visitor") or secrets.token_urlsafe(12)}
             try:
                 plan = allowed(state, controls.read_plan(values))
                 race = hub.start(plan, state["visitor"])
-            except (HeadStartError, QueueFullError) as error:
-                return state, refusal(error)
+            except QueueFullError:
+                return state, refusal(say("refusal.full", language, count=WAITING), language)
+            except HeadStartError as error:
+                return state, refusal(error.said(language), language)
             shelf.touch(plan.task)
             state["race"] = race
-            return state, {"race": race, "visitor": state["visitor"], "owner": True}
+            return state, {"race": race, "me": state["visitor"], "owner": True, **told(plan)}
 
         def stop(state: dict[str, str]) -> None:
             hub.stop(state.get("race", ""), state.get("visitor", ""))
 
-        def reset(state: dict[str, str]) -> tuple[Any, ...]:
+        def reset(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
             """Everything as at the first visit; a race of this visitor's ends."""
             stop(state)
-            value = {"race": "recorded", "visitor": "", "owner": False, "turn": secrets.token_hex(4)}
-            return {**state, "race": ""}, value, *shown(state, Plan())
+            value = {"race": "recorded", "me": state.get("visitor", ""), "owner": False, "turn": secrets.token_hex(4)}
+            return {**state, "race": ""}, value, *shown(state, Plan(), words.language_of(request))
 
-        def preview(*values: object) -> tuple[Any, ...]:
-            """The sentence, what would fit, the network, the pictures and the preset for the settings as they stand."""
+        def preview(request: gr.Request, *values: object) -> Any:
+            """The sentences, the network, the pictures and the preset for the settings as they stand; waits for no probe."""
+            language = words.language_of(request)
+            newest.tell(request.session_hash, values)
             try:
                 seen = controls.read_plan(values)
                 preset = controls.preset_of(seen)
-                why = words.PRESETS[preset][1] if preset else ""
-                return _choice(hub, seen), _fit(hub, seen), _network(seen), _pictures(seen), preset, why
+                drawings = _network(seen, language), _pictures(seen, language)
+                answer = *_cost(hub, seen, language, may_probe=False), *drawings, preset, controls.preset_why(preset)
             except HeadStartError as error:
-                return str(error), gr.update(visible=False), *[gr.skip()] * 4
+                answer = error.said(language), gr.update(visible=False), *[gr.skip()] * 4
+            return answer if newest.is_still(request.session_hash, values) else gr.skip()
 
-        def picked(*values: object) -> tuple[Any, ...]:
+        def cost(request: gr.Request, *values: object) -> Any:
+            """How long it takes and what would fit; the machine is probed for it where it has to be."""
+            language = words.language_of(request)
+            try:
+                answer = _cost(hub, controls.read_plan(values), language, may_probe=True)
+            except HeadStartError:
+                return gr.skip()  # preview said why
+            return answer if newest.is_still(request.session_hash, values) else gr.skip()
+
+        def picked(request: gr.Request, *values: object) -> tuple[Any, ...]:
             """Another task or network: how far the sliders go, and what exactly runs."""
             try:
                 seen = controls.read_plan(values)
                 ends = controls.limits(seen)
             except HeadStartError:
                 return gr.skip(), gr.skip(), gr.skip()
-            said = words.about(find_backbone(seen.backbone), find_task(seen.task))
-            return ends["examples"], ends["learning_stages"], said
+            what = words.about(find_backbone(seen.backbone), find_task(seen.task), words.language_of(request))
+            return ends["examples"], ends["learning_stages"], what
 
-        def make_fit(state: dict[str, str], *values: object) -> list[object]:
+        def make_fit(state: dict[str, str], request: gr.Request, *values: object) -> list[object]:
             """The widgets for a race that fits."""
+            language = words.language_of(request)
             try:
                 seen = controls.read_plan(values)
-                return shown(state, hub.fit(seen, QUICK) or seen)
+                return shown(state, hub.fit(seen, QUICK) or seen, language)
             except HeadStartError:
-                return shown(state, Plan())
+                return shown(state, Plan(), language)
 
-        def link(*values: object) -> tuple[Any, ...]:
-            """The query of a link to these settings."""
+        def link(request: gr.Request, locked: list[str], hidden: list[str], view: str, *values: object) -> tuple[Any, ...]:
+            """The query of a link to these settings, with what it locks and hides."""
+            language = words.language_of(request)
             try:
-                return controls.read_plan(values).to_query(), gr.skip()
+                return locks.query(controls.read_plan(values), locked, hidden, view), gr.skip()
             except HeadStartError as error:
-                return gr.skip(), refusal(error)
+                return gr.skip(), {"alert": error.said(language), "turn": secrets.token_hex(4)}
 
-        told = [panel.choice, panel.fit, net, strip, panel.preset, panel.why]
-        anew: dict[str, Any] = {"fn": preview, "inputs": panel.inputs, "outputs": told, **QUIET}
+        def set_up(state: dict[str, str], asked: object, request: gr.Request) -> list[object]:
+            """The widgets as a step of the lesson wants them."""
+            try:
+                return shown(state, lesson.plan_of(asked), words.language_of(request))
+            except HeadStartError:
+                return [gr.skip()] * len(controls.ORDER)
+
+        def start_if(state: dict[str, str], asked: object, request: gr.Request, *values: object) -> tuple[Any, ...]:
+            """Start the race that a step of the lesson has set up, where its button says so."""
+            return start(state, request, *values) if lesson.wants_start(asked) else (gr.skip(), gr.skip())
+
+        costs = [panel.choice, panel.fit]
+        parts = [*costs, net, strip, panel.preset, panel.why]
+        anew: dict[str, Any] = {"fn": preview, "inputs": panel.inputs, "outputs": parts, **QUIET}
+        priced: dict[str, Any] = {
+            "fn": cost, "inputs": panel.inputs, "outputs": costs, "trigger_mode": "always_last", **QUIET,
+        }  # fmt: skip
         lists = [panel.widgets["task"], panel.widgets["backbone"]]
-        entered = page.load(enter, kept, [kept, race_box, everything, *panel.inputs], **QUIET)
-        entered.then(**anew).then(refreshed, kept, [everything, *lists], **QUIET)
+        first = [kept, race_box, header, about, everything, *panel.inputs, *panel.boxes, views_row]
+        entered = page.load(enter, kept, first, **QUIET)
+        opened = entered.then(**anew)
+        opened.then(**priced)
+        opened.then(refreshed, kept, [everything, *lists], **QUIET)
         panel.start.click(start, [kept, *panel.inputs], [kept, race_box], **QUIET)
         panel.stop.click(stop, kept, None, **QUIET)
-        panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET).then(**anew)
-        panel.fit.click(make_fit, [kept, *panel.inputs], panel.inputs, **QUIET).then(**anew)
-        panel.copy.click(link, panel.inputs, [query, race_box], **QUIET).then(None, query, None, js=_COPY, **QUIET)
+        panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET).then(**anew).then(**priced)
+        panel.fit.click(make_fit, [kept, *panel.inputs], panel.inputs, **QUIET).then(**anew).then(**priced)
+        asked = [lock.locked, lock.hidden, lock.view, *panel.inputs]
+        copy.click(link, asked, [query, race_box], **QUIET).then(None, query, None, js=_COPY, **QUIET)
+        views_row.submit(**drawn["try"].refresh)
+        race_box.submit(**drawn["try"].refresh)
+        guided = drawn["lesson"].submit(set_up, [kept, drawn["lesson"]], panel.inputs, **QUIET).then(**anew)
+        guided.then(start_if, [kept, drawn["lesson"], *panel.inputs], [kept, race_box], **QUIET).then(**priced)
         ends = [panel.widgets["examples"], panel.widgets["learning_stages"], about]
+        changed = []
         for name in controls.ORDER:
             widget: Any = panel.widgets[name]
             if name in ("task", "backbone"):
-                widget.change(picked, panel.inputs, ends, **QUIET).then(**anew)
+                widget.change(picked, panel.inputs, ends, **QUIET).then(**anew).then(**priced)
             elif name == "px":  # each new size is probed: not those that are passed while one is typed
-                gr.on([widget.blur, widget.submit], trigger_mode="always_last", **anew)
+                changed += [widget.blur, widget.submit]
             else:
-                widget.change(trigger_mode="always_last", **anew)
+                changed.append(widget.change)
+        gr.on(changed, trigger_mode="always_last", **anew).then(**priced)
     return page
+
+
+class Newest:
+    """The newest settings of each open page; an answer about older ones comes too late to be shown.
+
+    Answers may overtake each other. A page is known by Gradio's session: two pages of one visitor differ.
+    """
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[str | None, tuple[object, ...]] = OrderedDict()
+
+    def tell(self, page: str | None, values: tuple[object, ...]) -> None:
+        """This page now shows these settings."""
+        self._values[page] = values
+        self._values.move_to_end(page)
+        while len(self._values) > TABS:
+            self._values.popitem(last=False)
+
+    def is_still(self, page: str | None, values: tuple[object, ...]) -> bool:
+        """Whether these are the newest settings of the page, as far as is known."""
+        return self._values.get(page, values) == values
 
 
 # The clipboard is only there over https and on this machine itself, so the address bar shows the link too
 _COPY = """(query) => {
-  const link = location.origin + location.pathname + (query ? "?" + query : "");
+  const lang = new URLSearchParams(location.search).get("lang");
+  const all = [query, lang && "lang=" + encodeURIComponent(lang)].filter(Boolean).join("&");
+  const link = location.origin + location.pathname + (all ? "?" + all : "");
   history.replaceState(null, "", link);
   const button = document.querySelector("#hs-copy");
   const before = button.textContent;
   if (navigator.clipboard) navigator.clipboard.writeText(link).catch(() => {});
-  button.textContent = COPIED;
+  button.textContent = COPIED[document.documentElement.lang];
   setTimeout(() => { button.textContent = before; }, 1500);
-}""".replace("COPIED", json.dumps(words.COPIED))
+}""".replace("COPIED", json.dumps(words.everywhere(lambda language: say("page.copied", language)), ensure_ascii=False))
 
 
-def _choice(hub: Hub, plan: Plan) -> str:
-    task, seconds = find_task(plan.task), hub.expected_seconds(plan)
+def _facts(plan: Plan, offer: Offer) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.Markdown]:
+    """What is raced: the network, the drawn pictures, everything there is to pick from, and how it is compared."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=320):
+            net = gr.HTML(_network(plan, "en"), apply_default_css=False, elem_id="hs-network-box")
+        with gr.Column(scale=1, min_width=320):
+            strip = gr.HTML(_pictures(plan, "en"), apply_default_css=False, elem_id="hs-pictures-box")
+    everything = gr.HTML(offer.table(), apply_default_css=False, elem_id="hs-offer-box")
+    with gr.Accordion(words.text("page.about.title"), open=False):
+        about = gr.Markdown(words.about(find_backbone(plan.backbone), find_task(plan.task), "en"))
+    return net, strip, everything, about
+
+
+def _lesson() -> gr.HTML:
+    """The bets above the steps, the challenge below them; returns the steps."""
+    bets.build()
+    guide = lesson.build()
+    lesson.challenge()
+    return guide
+
+
+def _header(language: str) -> str:
+    title, question = (escape(say(f"page.{part}", language)) for part in ("title", "question"))
+    return f'<header class="hs-header"><h1>{title}</h1><p>{question}</p></header>'
+
+
+def _cost(hub: Hub, plan: Plan, language: str, may_probe: bool) -> tuple[Any, ...]:
+    """What learns and how long it takes, in words, and the button that makes a long race fit."""
+    task, seconds = find_task(plan.task), hub.expected_seconds(plan, may_probe)
     facts = stages(plan.backbone, len(task.classes), side(plan))
-    cost = words.LATER if seconds is None else words.cost(seconds, task)
-    return f"{words.learning_choice(plan.learning_stages, facts)}. {cost}."
+    learns = words.learning_choice(plan.learning_stages, facts, language)
+    if seconds is None:
+        later = say("cost.later" if may_probe else "cost.soon", language)
+        return f"{learns} {later}", gr.update(visible=False)
+    quick = hub.fit(plan, QUICK) if seconds >= LONG else None
+    button = gr.update(visible=False) if quick is None else gr.update(value=words.fit(quick, plan, language), visible=True)
+    return f"{learns} {words.cost(seconds, task, language)}", button
 
 
-def _fit(hub: Hub, plan: Plan) -> dict[str, Any]:
-    """The button that makes a long race fit."""
-    seconds, quick = hub.expected_seconds(plan), hub.fit(plan, QUICK)
-    if seconds is None or seconds < LONG or quick is None:
-        return gr.update(visible=False)
-    return gr.update(value=words.fit(quick, plan), visible=True)
-
-
-def _network(plan: Plan) -> str:
-    backbone = find_backbone(plan.backbone)
+def _network(plan: Plan, language: str) -> str:
+    what = escape(words.network(find_backbone(plan.backbone), language))
     facts = stages(plan.backbone, len(find_task(plan.task).classes), side(plan))
-    drawing = network.draw(facts, plan.learning_stages, side(plan))
-    return f"<section><h2>{escape(words.NETWORK)}</h2><p>{escape(backbone.description)}</p>{drawing}</section>"
+    drawing = network.draw(facts, plan.learning_stages, side(plan), language)
+    return f"<section><h2>{escape(say('page.network', language))}</h2><p>{what}</p>{drawing}</section>"
 
 
-def _pictures(plan: Plan) -> str:
+def _pictures(plan: Plan, language: str) -> str:
     task, base = find_task(plan.task), stream.BASE.lstrip("/")
     fields = ("examples", "seed", "patches", "inverted")
     settings = urlencode({name: getattr(plan, name) for name in fields})
     figures = "".join(
         f'<figure><img src="{base}/pictures/{quote(plan.task, safe="")}/{k}?{escape(settings)}" loading="lazy" '
-        f'alt="{escape(words.PICTURE_OF.format(name=name), quote=True)}"><figcaption>{escape(name)}</figcaption></figure>'
+        f'alt="{escape(say("page.picture_of", language, name=name), quote=True)}">'
+        f"<figcaption>{escape(name)}</figcaption></figure>"
         for k, name in enumerate(task.classes[:SHOWN])
     )
-    more = escape(words.MORE_CLASSES.format(count=len(task.classes) - SHOWN)) if len(task.classes) > SHOWN else ""
-    caption = escape(words.pictures_caption(plan, task))
+    count = len(task.classes) - SHOWN
+    more = escape(say("page.more_classes", language, count=count)) if count > 0 else ""
+    caption = escape(words.pictures_caption(plan, task, language))
     strip = f'<div class="hs-strip">{figures}</div><p>{more}</p>' if task.is_open else ""
-    return f"<section><h2>{escape(words.PICTURES)}</h2><p>{caption}</p>{strip}</section>"
+    return f"<section><h2>{escape(say('page.pictures', language))}</h2><p>{caption}</p>{strip}</section>"

@@ -95,7 +95,7 @@ class Shelf:
         """
         with self._lock:
             if owner not in self._brought:
-                raise DataError("the zip did not arrive; bring it once more")
+                raise DataError("refusal.own.zip")
             title, folder = self._brought.pop(owner)
         try:
             album = yield from survey(folder / "pictures.zip", title)
@@ -122,18 +122,18 @@ class Shelf:
         try:
             sizes = [path.stat().st_size for path in paths]
         except OSError:
-            raise DataError("not all pictures arrived; bring them once more") from None
+            raise DataError("refusal.own.arrived") from None
         if too_large := [path.name for path, size in zip(paths, sizes, strict=True) if size > BYTES]:
-            raise DataError(f"{too_large[0]} has more than {BYTES // 1_000_000} MB; make it smaller first")
+            raise DataError("refusal.own.large", name=too_large[0], most=BYTES // 1_000_000)
         with self._lock:
             groups = self._draft(owner).groups
             if kind not in groups and len(groups) >= CLASSES:
-                raise DataError(f"there are {CLASSES} classes already; put more of them into a zip")
+                raise DataError("refusal.own.classes", most=CLASSES)
             mine = groups.get(kind, [])
             if len(mine) + len(paths) > PICTURES:
-                raise DataError(f"a class has at most {PICTURES} pictures here; put more of them into a zip")
+                raise DataError("refusal.own.pictures", most=PICTURES)
             if sum(sizes) + sum(len(data) for group in groups.values() for _, data in group) > DRAFT_BYTES:
-                raise DataError(f"all classes together have at most {DRAFT_BYTES // 1_000_000} MB here; bring a zip instead")
+                raise DataError("refusal.own.draft", most=DRAFT_BYTES // 1_000_000)
             groups[kind] = mine + [(path.name, path.read_bytes()) for path in paths]
 
     def clear(self, owner: str) -> None:
@@ -163,7 +163,7 @@ class Shelf:
             elif len(self._sets) >= SETS:
                 name, oldest = min(self._sets.items(), key=lambda item: item[1].used)
                 if self._now() - oldest.used < IDLE:
-                    raise DataError(f"{SETS} sets are kept here at the moment; try again in half an hour")
+                    raise DataError("refusal.own.sets", most=SETS)
                 self._remove(name)
             name = add_task(_new_name(), album, is_private=True)
             self._sets[name] = _Set(owner, folder, self._now())

@@ -16,6 +16,7 @@ from engine.events import Finished
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
+@pytest.mark.slow
 def test_tabletop_holds_what_the_issue_asks_for() -> None:
     task = tasks.find("tabletop")
     assert len(task.classes) >= 10

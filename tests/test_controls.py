@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from demo import controls, words
+from demo import controls
 from engine import Plan, PlanError
 
 
@@ -45,15 +45,17 @@ def test_whole_numbers_may_come_as_floats_and_halves_may_not(tiny: Path) -> None
 def test_an_empty_field_is_named_in_the_visitors_words(tiny: Path) -> None:
     values = [v["value"] if isinstance(v, dict) else v for v in controls.show_plan(Plan())]
     values[controls.ORDER.index("head_rate")] = None
-    with pytest.raises(PlanError, match="Learning rate of the new head is empty"):
+    with pytest.raises(PlanError, match="Learning rate of the new head is empty") as refusal:
         controls.read_plan(values)
+    assert "「新しいヘッドの学習率」が空です" in refusal.value.said("ja")
 
 
 def test_a_preset_is_known_by_its_switches() -> None:
     assert controls.preset_of(Plan()) == "none"
-    for name, (_, why, settings) in words.PRESETS.items():
+    for name, settings in controls.PRESETS.items():
         assert controls.preset_of(Plan(**settings)) == name
-        assert why
+        assert f"preset.{name}.why" in controls.preset_why(name)
+    assert controls.preset_why(None) == ""
     assert controls.preset_of(Plan(patches=2)) is None
 
 

@@ -68,6 +68,7 @@ def test_batchnorm_of_a_network_from_scratch_learns_its_statistics(drawn: Drawn)
     assert not torch.equal(model[0].bn1.running_mean, before)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learning_stages", [1, 2, 3])
 @pytest.mark.parametrize("augmented", [True, False])
 def test_cached_training_gives_the_same_learning_part_as_running_the_whole_network(

@@ -13,22 +13,23 @@ TOP = {"app.py", "requirements.txt", "README.md", "demo", "engine", "tests", "as
 
 # Who may take from whom, lowest first; a file sees its own row and the rows before it
 ENGINE_ROWS = [
-    {"errors", "plan", "events", "metrics"},
-    {"augment", "device", "places", "naming", "optimizers", "chance", "zoo"},
+    {"errors", "plan", "events", "metrics", "strings"},
+    {"augment", "device", "places", "naming", "optimizers", "chance", "zoo", "telling", "lens"},
     {"fetch", "pictures", "listing", "duplicates", "album"},
     {"openers", "catalogue", "embedded", "huggingface", "backbones"},
     {"tasks", "freezing", "breaking"},
-    {"training", "pretrain"},
+    {"training", "trained", "pretrain", "headswap"},
     {"race", "cost"},
     {"scoreboard", "recording", "sweep"},
+    {"export"},
     {"bench", "__init__", "__main__"},
 ]
 DEMO_ROWS = [
-    {"look", "words"},
-    {"offer", "shelf", "controls", "charts", "network"},
+    {"look", "words", "part", "language"},
+    {"offer", "shelf", "controls", "charts", "network", "views", "why", "compare"},
     {"hub"},
     {"stream"},
-    {"live", "own"},
+    {"live", "own", "files", "takeaway", "tryit", "embedding", "lesson", "bets", "locks"},
     {"page"},
 ]
 

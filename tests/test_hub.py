@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from visitors import texture
 
-from demo import words
 from demo.hub import WAITING, Hub, Log, QueueFullError, Scribe, standing
 from engine import (
+    LANGUAGES,
     Album,
     Finished,
     Plan,
@@ -22,12 +22,15 @@ from engine import (
     Progressed,
     Scoreboard,
     Stamp,
+    UnavailableError,
     add_task,
     record,
     remove_task,
     run_race,
+    say,
 )
 
+PRIVATE = {language: say("own.failure", language) for language in LANGUAGES}
 LONG = Plan(examples=4, epochs=500, batch_size=6)
 SHORT = Plan(examples=3, epochs=1, learning_stages=1)
 
@@ -157,6 +160,7 @@ def test_a_page_that_asks_without_a_stream_keeps_the_race_going_too(tiny: Path) 
     hub.close()
 
 
+@pytest.mark.slow
 def test_old_logs_are_forgotten_but_never_the_recorded_race(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demo.hub.KEPT", 1)
     hub._logs["recorded"] = Log(Plan(), "", "ended")
@@ -198,6 +202,11 @@ def test_the_expected_time_follows_the_machine(hub: Hub, monkeypatch: pytest.Mon
     assert hub.expected_seconds(plan) != before
 
 
+def test_a_cost_that_needs_a_probe_is_not_known_without_one(hub: Hub) -> None:
+    assert hub.expected_seconds(SHORT, may_probe=False) is None
+    assert hub.fit(SHORT, 1.0) is None
+
+
 def test_while_a_race_is_on_the_machine_is_not_probed(hub: Hub) -> None:
     hub.start(LONG, "ann")
     until(lambda: hub.running is not None)
@@ -227,7 +236,7 @@ def test_the_queue_has_an_end(hub: Hub) -> None:
     until(lambda: hub.running == first)
     for k in range(WAITING):
         hub.start(SHORT, f"visitor {k}")
-    with pytest.raises(QueueFullError, match="try again"):
+    with pytest.raises(QueueFullError):
         hub.start(SHORT, "one more")
 
 
@@ -235,6 +244,20 @@ def test_ids_are_long_and_differ(hub: Hub) -> None:
     ids = {hub.start(SHORT, str(k)) for k in range(4)}
     assert len(ids) == 4
     assert all(len(race) >= 16 for race in ids)
+
+
+def test_a_refusal_on_the_way_is_told_in_every_language(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    import demo.hub
+
+    def fail(_plan: Plan) -> None:
+        raise UnavailableError("refusal.task.closed", title="Ants")
+
+    monkeypatch.setattr(demo.hub, "run_race", fail)
+    log = hub.find(hub.start(SHORT, "ann"))
+    assert log is not None
+    until(lambda: log.state == "ended")
+    told = {language: say("refusal.task.closed", language, title="Ants") for language in LANGUAGES}
+    assert rows(log)[-1]["message"] == told
 
 
 def test_a_failing_race_says_so_and_the_next_one_runs(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +271,11 @@ def test_a_failing_race_says_so_and_the_next_one_runs(hub: Hub, monkeypatch: pyt
         log = hub.find(hub.start(SHORT, "ann"))
         assert log is not None
         until(lambda: log.state == "ended")
-    assert rows(log)[-1] == {"event": "Ended", "reason": "failed", "message": "the disk is on fire"}
+    assert rows(log)[-1] == {
+        "event": "Ended",
+        "reason": "failed",
+        "message": dict.fromkeys(LANGUAGES, "the disk is on fire"),
+    }
     again = hub.find(hub.start(SHORT, "bob"))
     assert again is not None
     until(lambda: again.state == "ended")
@@ -275,6 +302,8 @@ def test_standing_says_what_the_scoreboard_holds(tiny: Path) -> None:
     curve = board.curves["transfer"]
     assert curve.finished is not None
     assert row["lanes"]["transfer"]["accuracy"] == f"{100 * curve.finished.correct / curve.finished.total:.0f} %"  # type: ignore[index]
+    assert set(row["headline"]) == set(row["detail"]) == set(LANGUAGES)  # type: ignore[call-overload]
+    assert row["lanes"]["transfer"]["phase"] == "done"  # type: ignore[index]
     assert row["progress"] == 1.0
     assert row["left"] is None
 
@@ -284,7 +313,8 @@ def test_long_work_before_the_start_is_told_in_words_with_its_share() -> None:
     Scribe(log).write(1.0, Progressed("download", "pets.tar.gz", 200, 800, "bytes", 50.0, 12.0))
     (row,) = rows(log)
     assert row["event"] == "Preparing"
-    assert row["text"].startswith("Fetching pets.tar.gz")
+    assert row["text"]["en"].startswith("Fetching pets.tar.gz")
+    assert row["text"]["ja"].startswith("pets.tar.gz を取得中")
     assert row["progress"] == 0.25
 
 
@@ -314,9 +344,10 @@ def test_what_is_told_of_one_visitors_pictures_names_no_set_and_no_file() -> Non
     scribe.write(0.0, Progressed("download", "resnet50.pth", 1, 2, "bytes", 1.0, 1.0))
     scribe.write(1.0, Finished("scratch", "failed", 1, 1.0, 1, 1.0, 1, 1, "", "anna.jpg is damaged"))
     decoded, fetched, failed, _ = rows(log)
-    assert decoded["text"].startswith(f"Decoding {words.OWN}")
-    assert "resnet50.pth" in fetched["text"]
-    assert failed["message"] == words.PRIVATE_FAILURE
+    assert decoded["text"]["en"].startswith(f"Decoding {say('own.title')}")
+    assert say("own.title", "ja") in decoded["text"]["ja"]
+    assert "resnet50.pth" in fetched["text"]["en"]
+    assert failed["message"] == ""
     assert not [row for row in log.rows if "unicorns" in row or "anna" in row]
 
 
@@ -330,7 +361,7 @@ def test_a_race_on_pictures_given_away_meanwhile_names_them_no_more(hub: Hub, se
     assert rows(hub.find(third))[-1]["wait"] > 0
     hub.stop(first, "ann")
     until(lambda: log.state == "ended")
-    assert rows(log)[-1] == {"event": "Ended", "reason": "failed", "message": words.PRIVATE_FAILURE}
+    assert rows(log)[-1] == {"event": "Ended", "reason": "failed", "message": PRIVATE}
     assert not [row for row in log.rows if secret in row]
 
 
@@ -339,3 +370,38 @@ def test_a_race_that_waited_for_a_download_does_not_correct_what_is_expected() -
     scribe.write(0.0, Progressed("decode", "cats", 1, 2, "pictures", 1.0, 1.0))
     scribe.write(1.0, Finished("scratch", "done", 1, 1.0, 1, 1.0, 1, 1, "1", ""))
     assert not scribe.is_complete
+
+
+@pytest.mark.slow
+def test_the_networks_of_a_race_are_kept_for_its_owner_until_there_is_no_room(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub()
+    first = hub.start(SHORT, "ann")
+    until(lambda: hub.find(first).state == "ended")  # type: ignore[union-attr]
+    second = hub.start(SHORT, "ann")
+    until(lambda: hub.find(second).state == "ended")  # type: ignore[union-attr]
+    assert [race_id for race_id, _ in hub.kept("ann")] == [second, first]
+    assert hub.kept("bob") == []
+    assert hub.kept("ann")[0][1].startswith("2. ")
+    monkeypatch.setattr("demo.hub.NETWORKS", 1)
+    third = hub.start(SHORT, "ann")
+    until(lambda: hub.find(third).state == "ended")  # type: ignore[union-attr]
+    assert [race_id for race_id, _ in hub.kept("ann")] == [third]
+    record = hub.record(first, "ann")
+    assert record is not None
+    assert (record.trained, record.plan) == (None, SHORT)
+    hub.close()
+
+
+def test_a_race_is_taken_away_as_it_happened(tiny: Path) -> None:
+    hub = Hub()
+    race = hub.start(SHORT, "ann")
+    assert hub.record(race, "ann") is None  # it is still on
+    until(lambda: hub.find(race).state == "ended")  # type: ignore[union-attr]
+    record = hub.record(race, "ann")
+    assert record is not None
+    told = [row for row in map(json.loads, hub.find(race).rows) if row["event"] in ("Evaluated", "Judged")]  # type: ignore[union-attr]
+    kept = [(t, event) for t, event in record.pairs if type(event).__name__ in ("Evaluated", "Judged")]
+    assert [(row["t"], row["lane"]) for row in told] == [(t, event.lane) for t, event in kept]  # type: ignore[union-attr]
+    hub.close()

@@ -13,7 +13,7 @@ from visitors import Files, folder, unpacked, zipped
 
 import engine
 from engine import backbones
-from engine.__main__ import main, progress
+from engine.__main__ import main
 from engine.errors import UnavailableError
 from engine.events import Finished, Progressed, RaceFinished, RaceStarted, from_row
 
@@ -109,7 +109,7 @@ def test_a_sweep_fetches_as_many_pictures_as_its_largest_race_needs(
 
     def nothing(name: str, examples: int) -> Iterator[Progressed]:
         asked.append((name, examples))
-        raise UnavailableError("not today")
+        raise UnavailableError("refusal.hub.offline", name=name)
         yield
 
     monkeypatch.setattr(engine, "open_set", nothing)
@@ -213,17 +213,3 @@ def test_every_task_is_listed_with_its_licence_and_what_it_takes_to_fetch(
     assert all(text in lines["tabletop"] for text in ("Path-traced pictures", "CC0-1.0", "yes"))
     assert "MB to fetch" in lines["cifar10"]
     assert "--task FOLDER or --task FILE.zip" in lines["Your"]
-
-
-@pytest.mark.parametrize(
-    ("event", "text"),
-    [
-        (Progressed("download", "a.zip", 23_000_000, 170_000_000, "bytes", 5.1e6, 28.8),
-         "Fetching a.zip: 23 of 170 MB, 5.1 MB/s, 29 s left"),
-        (Progressed("download", "a.zip", 23_000_000, 0, "bytes", 5.1e6, -1.0), "Fetching a.zip: 23 MB, 5.1 MB/s"),
-        (Progressed("decode", "cats", 1200, 2000, "pictures", 400.0, 2.0),
-         "Decoding cats: 1,200 of 2,000 pictures, 400.0 pictures/s, 2 s left"),
-    ],
-)  # fmt: skip
-def test_long_work_is_told_in_amounts_a_person_reads(event: Progressed, text: str) -> None:
-    assert progress(event) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine import naming
+from engine.strings import Line
 
 
 def test_class_names_are_short_and_steer_nothing() -> None:
@@ -27,9 +28,14 @@ def test_of_many_things_five_are_named() -> None:
     assert naming.some(list("abcdefg")) == "a; b; c; d; e; and 2 more"
 
 
-def test_a_count_agrees_with_its_noun_and_verb() -> None:
-    assert [f"{naming.count(n, 'picture')} {naming.was(n)}" for n in (0, 1, 2000)] == [
-        "0 pictures were",
-        "1 picture was",
-        "2,000 pictures were",
-    ]
+def test_a_count_agrees_with_its_noun() -> None:
+    assert [naming.count(n, "picture") for n in (0, 1, 2000)] == ["0 pictures", "1 picture", "2,000 pictures"]
+    assert naming.count(2000, "file").said("ja") == "ファイル 2,000 個"
+
+
+def test_a_row_of_sentences_is_said_in_another_language() -> None:
+    row = naming.some([naming.left_out_of(kind, Line("note.bare")) for kind in "abcdefg"])
+    assert row.endswith("'e' was left out: it has no pictures; and 2 more")
+    assert isinstance(row, Line)
+    assert row.said("ja").endswith("「e」は除きました: 画像がありません；ほか 2 件")
+    assert naming.some([]) == ""

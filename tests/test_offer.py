@@ -11,15 +11,14 @@ import pytest
 from conftest import Clock
 from visitors import texture
 
-from demo import words
 from demo.offer import Offer
-from engine import Address, Album, add_task, find_task, remove_task
+from engine import Address, Album, add_task, find_task, remove_task, say
 
 
 def test_before_a_host_was_asked_only_what_is_here_is_offered(tiny: Path) -> None:
     offer = Offer()
     assert [name for _, name in offer.tasks()] == ["tabletop"]
-    assert words.LOOKING in offer.table()
+    assert say("offer.looking") in offer.table()
 
 
 def test_without_network_everything_else_is_greyed_with_the_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +28,7 @@ def test_without_network_everything_else_is_greyed_with_the_reason(tiny: Path, m
     assert [name for _, name in offer.tasks()] == ["tabletop"]
     assert "hs-away" in offer.table()
     assert "not to be had" in offer.table()
-    assert words.LOOKING not in offer.table()
+    assert say("offer.looking") not in offer.table()
 
 
 def test_what_a_host_would_give_is_offered(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +72,12 @@ def test_answers_show_as_they_come_and_a_second_asker_waits_for_the_rest(
     first.wait(10)
     while "no answer" not in offer.table():
         time.sleep(0.01)
-    assert words.LOOKING in offer.table()
+    assert say("offer.looking") in offer.table()
     assert all(asker.is_alive() for asker in askers)
     go_on.set()
     for asker in askers:
         asker.join(10)
-    assert words.LOOKING not in offer.table()
+    assert say("offer.looking") not in offer.table()
 
 
 def test_only_the_visitor_sees_her_own_pictures(tiny: Path) -> None:
@@ -92,3 +91,11 @@ def test_only_the_visitor_sees_her_own_pictures(tiny: Path) -> None:
         assert find_task("own-secret").is_own
     finally:
         remove_task("own-secret")
+
+
+def test_the_lists_and_the_table_speak_the_visitors_language(tiny: Path) -> None:
+    offer = Offer()
+    assert offer.tasks(language="ja") == [("卓上の物 · 3 クラス", "tabletop")]
+    table = offer.table("ja")
+    assert "アリの写真とハチの写真" in table
+    assert "Photographs" not in table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 HOME = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -75,13 +77,21 @@ def browser() -> Iterator[Any]:
 class Visitor:
     """A browser of its own, with what went wrong in it."""
 
-    def __init__(self, browser: Any, url: str, width: int = 1440, scheme: str = "light"):
+    def __init__(
+        self,
+        browser: Any,
+        url: str,
+        width: int = 1440,
+        scheme: str = "light",
+        locale: str = "en-GB",
+        query: str = "",
+    ):
         self.url = url
         self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", locale=locale
         )
         self.problems: list[str] = []
-        self.page = self.open()
+        self.page = self.open(query)
 
     def open(self, query: str = "") -> Any:
         """A new tab of this browser."""
@@ -139,7 +149,7 @@ def set_quick(page: Any, examples: int = 5, epochs: int = 6, learning: int = 1) 
     """A race of a few seconds, by the widgets."""
     page.fill("#hs-examples input[type=number]", str(examples))
     page.fill("#hs-learning input[type=number]", str(learning))
-    page.click("#hs-more button")
+    page.click("#hs-more-box button")
     page.fill("#hs-epochs input[type=number]", str(epochs))
     page.keyboard.press("Tab")
 
@@ -355,7 +365,7 @@ def test_the_page_can_be_used_by_keys_alone(visitor: Visitor) -> None:
 
 def test_a_setting_out_of_range_is_refused_with_a_sentence_and_nothing_is_lost(visitor: Visitor) -> None:
     page = visitor.page
-    page.click("#hs-more button")
+    page.click("#hs-more-box button")
     page.fill("#hs-seed input", "")
     page.click("#hs-start")
     page.wait_for_selector("text=Seed is empty: enter a number")
@@ -383,7 +393,69 @@ def test_nothing_is_wider_than_the_page(browser: Any, server: str, width: int, s
     visitor.close()
 
 
+# Names of things, what a machine says of itself, the engine's own reasons, and Gradio's one text without a translation
+ENGLISH = re.compile(
+    r"Head Start|Hugging Face|SGD one-cycle|Click to Access Webcam|AMD [^·]*|Intel[^·]*|\d+ cores?|CC BY[- \w.]*|Swin-T|"
+    r"no network is used[^\t]*|ConvNeXt-Tiny|Inception v3|ShuffleNetV2 x1.0|Wilson|McNemar|Cloudflare[^\t]*|no answer[^\t]*"
+)
+
+
+@pytest.mark.parametrize(("locale", "query"), [("ja-JP", ""), ("en-GB", "/?lang=ja")])
+def test_a_japanese_visitor_reads_japanese(browser: Any, server: str, locale: str, query: str) -> None:
+    visitor = Visitor(browser, server, locale=locale, query=query)
+    page = visitor.page
+    page.wait_for_function("/ポイント/.test(document.querySelector('.hs-headline').textContent)")
+    page.wait_for_function("/ここでは|所要時間/.test(document.querySelector('#hs-choice').textContent)")
+    assert page.evaluate("document.documentElement.lang") == "ja"
+    assert page.inner_text("#hs-start") == "レースを始める"
+    assert "事前学習" in page.inner_text(".hs-header")
+    assert "クラスあたりの学習用画像" in page.inner_text("#hs-examples")
+    assert "卓上の物" in page.input_value("#hs-task input")
+    for button in page.locator("#hs-side button.label-wrap").all():
+        if button.is_visible():
+            button.click()
+    page.wait_for_selector("#hs-way")
+    page.click("#hs-way label >> nth=1")
+    page.wait_for_timeout(500)
+    table = page.locator("#hs-offer-box")  # what a host answered is its own word
+    hidden = table.inner_text().splitlines() if table.count() else []
+    lines = {line for line in page.inner_text("body").splitlines() if line not in hidden}
+    assert not [line for line in lines if re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", ENGLISH.sub("", line))]
+    page.fill("#hs-examples input[type=number]", "5")
+    page.fill("#hs-epochs input[type=number]", "2")
+    page.keyboard.press("Tab")
+    page.click("#hs-start")
+    page.wait_for_function("document.querySelector('.hs-status').textContent === '終了'", timeout=120_000)
+    assert re.search("勝ち|僅差", headline(page))
+    shoot(page, f"japanese-{locale}")
+    visitor.close()
+
+
+def test_every_part_of_the_page_hears_every_row_of_the_race_it_shows(visitor: Visitor, server: str) -> None:
+    page = visitor.page
+    page.wait_for_function("window.headstart.story && window.headstart.story.rows.some((r) => r.event === 'RaceFinished')")
+    assert page.evaluate("[headstart.story.isRecorded, headstart.story.isOwner]") == [True, False]
+    page.evaluate(
+        """() => {
+          window.heard = [];
+          headstart.listen(document.body, (story, rows) => heard.push([story.race, rows.length]));
+        }"""
+    )
+    set_quick(page, epochs=3)
+    race = start(page)
+    finish(page)
+    page.wait_for_timeout(500)
+    log = [row for row in rows(server, race) if row["event"] != "Queued"]
+    story = page.evaluate("({ ...headstart.story, rows: headstart.story.rows.length })")
+    assert (story["race"], story["rows"]) == (race, len(log))
+    assert (story["task"], len(story["classes"])) == ("tabletop", 10)
+    assert (story["isOwner"], story["isRecorded"]) == (True, False)
+    heard = [count for name, count in page.evaluate("heard") if name == race]
+    assert sum(heard) == len(log)
+
+
 def shoot(page: Any, name: str) -> None:
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+        with Image.open(io.BytesIO(page.screenshot(full_page=True))) as picture:
+            picture.save(f"{SHOTS}/{name}.webp", quality=80)

@@ -104,9 +104,9 @@ def test_a_bad_zip_is_refused_in_a_sentence(visitor: Visitor, tmp_path: Path) ->
 
 def test_a_broken_task_is_raced_as_the_preset_says(visitor: Visitor, server: str) -> None:  # noqa: F811
     page = visitor.page
-    page.click("#hs-break button.label-wrap")
+    page.click("#hs-break-box button.label-wrap")
     page.click("text=Jigsaw")
-    page.wait_for_function("/Sixteen patches/.test(document.querySelector('#hs-why').textContent)")
+    page.wait_for_function("/Sixteen patches/.test(document.querySelector('#hs-preset-why').textContent)")
     page.wait_for_function("document.querySelector('.hs-strip img').src.includes('patches=4')")
     set_quick(page, epochs=2)
     race = start(page)
@@ -116,9 +116,9 @@ def test_a_broken_task_is_raced_as_the_preset_says(visitor: Visitor, server: str
 
 def test_more_racers_join_on_the_same_chart(visitor: Visitor, server: str) -> None:  # noqa: F811
     page = visitor.page
-    page.click("#hs-lanes button.label-wrap")
-    page.click("#hs-lanes label:has-text('Random backbone')")
-    page.click("#hs-lanes label:has-text('everything')")
+    page.click("#hs-lanes-box button.label-wrap")
+    page.click("#hs-lanes-box label:has-text('Random backbone')")
+    page.click("#hs-lanes-box label:has-text('everything')")
     set_quick(page, epochs=2)
     race = start(page)
     finish(page)
@@ -132,6 +132,7 @@ def test_more_racers_join_on_the_same_chart(visitor: Visitor, server: str) -> No
 
 def test_what_is_not_to_be_had_is_greyed_with_the_reason(visitor: Visitor) -> None:  # noqa: F811
     page = visitor.page
+    page.click("#hs-nav-network")
     page.click(".hs-offer summary")
     assert page.locator(".hs-offer tr.hs-away").count() > 20
     assert "ResNet-50" in page.inner_text(".hs-offer")

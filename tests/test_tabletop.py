@@ -54,6 +54,7 @@ def volume(part: Part) -> float:
     return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_part_is_closed_and_faces_out(name: str) -> None:
     for split in SPLITS:
@@ -114,6 +115,7 @@ def test_every_declared_picture_is_there(index: dict, pictures: dict[str, np.nda
         assert pictures[split].std((2, 3, 4)).min() > 10  # no cell was left black
 
 
+@pytest.mark.slow
 def test_no_heldout_picture_is_a_near_copy_of_a_training_picture(pictures: dict[str, np.ndarray]) -> None:
     train, heldout = (thumbnails(pictures[split]) for split in SPLITS)
     likeness = heldout @ train.T

@@ -89,6 +89,7 @@ def test_the_stages_answer_what_torchvisions_model_answers(name: str, is_publish
     assert not torch.equal(wanted[0], wanted[1])
 
 
+@pytest.mark.slow
 @every
 @pytest.mark.parametrize("is_published", [True, False], ids=["published", "new-head"])
 def test_the_stages_hold_the_models_own_tensors_and_the_head_those_that_are_named(name: str, is_published: bool) -> None:
@@ -111,6 +112,7 @@ def test_published_weights_fit_all_but_the_head(name: str) -> None:
     assert {k: v for k, v in published.items() if k not in head} == {k: v for k, v in ours.items() if k not in head}
 
 
+@pytest.mark.slow
 @every
 def test_a_new_head_ends_in_a_linear_layer_of_so_many_classes(name: str) -> None:
     linear = on_paper(name)[0].get_submodule(ARCHITECTURES[name].head[0].removesuffix(".weight"))
@@ -139,6 +141,7 @@ def test_the_side_is_the_one_torchvision_states(name: str) -> None:
     assert kind.name == name
 
 
+@pytest.mark.slow
 @every
 def test_the_smallest_side_is_taken_and_a_fixed_one_alone(name: str) -> None:
     kind = ARCHITECTURES[name]

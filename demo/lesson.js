@@ -1,0 +1,184 @@
+// Leads through the steps, asks the page for a step's race, and says from its rows what came out. Trains nothing.
+// Runs after part.js, which gives `known`, `element`, `$`, `$$`, `fill` and `window.headstart`; `props` and `trigger` are Gradio's.
+const words = known.words, steps = Object.keys(known.steps);
+const KEY = "headstart.lesson";
+
+// { step, results: race -> { shares: lane -> percent, gap }, answers: question -> option }, kept in this browser
+const fresh = () => ({ step: steps[0], results: {}, answers: {} });
+let progress = fresh();
+try {
+  progress = { ...fresh(), ...JSON.parse(localStorage.getItem(KEY)) };
+} catch { /* nothing kept, or nothing that can be read */ }
+if (!steps.includes(progress.step)) progress.step = steps[0];
+function keep() {
+  try { localStorage.setItem(KEY, JSON.stringify(progress)); } catch { /* a browser without memory */ }
+}
+
+const notes = {}; // race -> what is said beside or instead of its result
+
+// --- steps ---------------------------------------------------------------------------------------------------------
+
+function show(step, { isMoving = false } = {}) {
+  progress.step = step;
+  keep();
+  for (const page of $$("article")) page.hidden = page.dataset.step !== step;
+  for (const button of $$("nav button")) {
+    if (button.dataset.step === step) button.setAttribute("aria-current", "step");
+    else button.removeAttribute("aria-current");
+  }
+  const place = steps.indexOf(step);
+  for (const button of $$("[data-turn]")) button.disabled = !steps[place + Number(button.dataset.turn)];
+  if (isMoving) $(`#hs-lesson-${step}`).focus();
+}
+
+function ask(race, isStart) {
+  props.value = { plan: known.races[race].query, start: isStart, turn: Date.now() };
+  trigger("submit");
+  notes[race] = isStart ? words.asked : words.was_set;
+  paint();
+}
+
+// --- results -------------------------------------------------------------------------------------------------------
+
+const points = (value) => Math.abs(value).toFixed(0);
+const percent = (value) => value.toFixed(1);
+
+// Which races of the lesson have these settings, whatever the seed
+function matching(plan) {
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  return Object.keys(known.races).filter((name) =>
+    Object.entries(known.races[name].plan).every(([key, value]) => key === "seed" || same(plan[key], value)));
+}
+
+// Differences below these points could turn with another draw of pictures (Scoreboard.verdict)
+const threshold = (race) => 7 * Math.sqrt(5 / race.plan.examples);
+
+function reading(name) {
+  const race = known.races[name], mine = progress.results[name];
+  const other = progress.results[race.against];
+  const isLane = race.against in mine.shares;
+  if (!isLane && !other) return fill(words.first, { name: words[`race.${race.against}.name`] });
+  const value = (result) => (race.measure === "gap" ? result.gap : result.shares.transfer);
+  const difference = isLane ? mine.shares.transfer - mine.shares[race.against] : value(mine) - value(other);
+  const rise = race.is_fall ? -difference : difference;
+  const outcome = Math.abs(rise) < threshold(race) ? "close" : rise > 0 ? "ahead" : "behind";
+  return fill(words[`race.${name}.${outcome}`] || words[outcome], { gap: points(difference) });
+}
+
+function line(tag, text, kind = "") {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  if (kind) node.className = kind;
+  return node;
+}
+
+function paint() {
+  for (const box of $$(".hs-lesson-race")) {
+    const name = box.dataset.race, result = progress.results[name], at = box.querySelector(".hs-lesson-result");
+    const note = notes[name];
+    const said = [];
+    if (result) {
+      const list = document.createElement("ul");
+      for (const [lane, share] of Object.entries(result.shares)) {
+        const item = line("li", fill(words.share, { name: known.names[lane], share: percent(share) }), `hs-lesson-${lane}`);
+        list.append(item);
+      }
+      said.push(line("h5", words.result), list, line("p", reading(name)));
+    }
+    if (note || !result) said.push(line("p", note || words.waiting, "hs-lesson-note"));
+    if (note && note !== words.stopped) {
+      const link = line("a", words.chart);
+      link.href = "#hs-live";
+      said.at(-1).append(" ", link);
+    }
+    if (at.textContent !== said.map((node) => node.textContent).join("")) at.replaceChildren(...said);
+  }
+  for (const button of $$("nav button")) {
+    button.querySelector("small").hidden = !known.steps[button.dataset.step].every((name) => progress.results[name]);
+  }
+}
+
+// --- the race ------------------------------------------------------------------------------------------------------
+
+let story = null, races = [], ends = {}, isOver = false;
+
+function hear(told, rows) {
+  if (story !== told) {
+    for (const name of races) if (!isOver) delete notes[name];
+    [story, races, ends, isOver] = [told, [], {}, false];
+  }
+  for (const row of rows) {
+    if (row.event === "RaceStarted" && !story.isRecorded) {
+      races = matching(JSON.parse(row.plan));
+      for (const name of races) notes[name] = words.running;
+    }
+    if (row.event === "Finished") ends[row.lane] = row;
+    if (row.event === "RaceFinished" || row.event === "Ended") over();
+  }
+  if (rows.some((row) => ["RaceStarted", "RaceFinished", "Ended"].includes(row.event)) || !rows.length) paint();
+}
+
+function over() {
+  if (isOver) return;
+  isOver = true;
+  const all = Object.values(ends), isWhole = all.length && all.every((end) => end.reason === "done");
+  for (const name of races) {
+    notes[name] = isWhole ? "" : words.stopped;
+    if (!isWhole) continue;
+    const order = ["transfer", "scratch", "random"].filter((lane) => ends[lane]);
+    const shares = Object.fromEntries(order.map((lane) => [lane, (100 * ends[lane].correct) / ends[lane].total]));
+    progress.results[name] = { shares, gap: shares.transfer - shares.scratch };
+  }
+  keep();
+}
+
+// --- questions and glossary ----------------------------------------------------------------------------------------
+
+function judge(form) {
+  const question = form.dataset.question, chosen = form.querySelector("input:checked");
+  const answer = form.querySelector(".hs-quiz-answer");
+  if (!chosen) { answer.replaceChildren(line("span", words.choose)); return; }
+  const isRight = chosen.value === known.answers[question];
+  progress.answers[question] = chosen.value;
+  keep();
+  const mark = line("b", isRight ? `✓ ${words.right}` : `✗ ${words.wrong}`, isRight ? "hs-quiz-right" : "hs-quiz-wrong");
+  answer.replaceChildren(mark, line("span", ` ${known.why[question]}`));
+}
+
+function find(wanted) {
+  let count = 0;
+  for (const row of $$(".hs-glossary dl > div")) {
+    row.hidden = !row.textContent.toLowerCase().includes(wanted.trim().toLowerCase());
+    count += row.hidden ? 0 : 1;
+  }
+  const note = $(".hs-glossary [data-none]");
+  note.textContent = count ? "" : note.dataset.none;
+}
+
+function forget() {
+  progress = fresh();
+  for (const name of Object.keys(notes)) delete notes[name];
+  for (const form of $$("form")) { form.reset(); form.querySelector(".hs-quiz-answer").replaceChildren(); }
+  show(progress.step, { isMoving: true });
+  paint();
+}
+
+// --- start ---------------------------------------------------------------------------------------------------------
+
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.closest("nav")) show(button.dataset.step, { isMoving: true });
+  if (button.dataset.turn) show(steps[steps.indexOf(progress.step) + Number(button.dataset.turn)], { isMoving: true });
+  if (button.dataset.start) ask(button.closest("[data-race]").dataset.race, button.dataset.start === "true");
+  if (button.classList.contains("hs-lesson-forget")) forget();
+});
+element.addEventListener("submit", (event) => { event.preventDefault(); judge(event.target); });
+element.addEventListener("input", (event) => { if (event.target.type === "search") find(event.target.value); });
+for (const form of $$("form")) {
+  const given = form.querySelector(`input[value="${progress.answers[form.dataset.question]}"]`);
+  if (given) { given.checked = true; judge(form); }
+}
+show(progress.step);
+paint();
+window.headstart.listen(element, hear);

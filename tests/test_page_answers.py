@@ -1,0 +1,119 @@
+"""What the page's handlers answer: at once where no probe is needed, never about older settings, in one's language."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from demo import controls, page
+from demo.hub import Hub
+from demo.offer import Offer
+from demo.shelf import Shelf
+from engine import Plan, say
+
+
+@pytest.fixture
+def hub(tiny: Path) -> Iterator[Hub]:
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def handlers(hub: Hub) -> Iterator[Callable[[str], Any]]:
+    """What the widgets of the page call, by name."""
+    shelf = Shelf()
+    blocks = page.build(hub, Offer(), shelf)
+    yield lambda name: next(f.fn for f in blocks.fns.values() if getattr(f.fn, "__name__", "") == name)
+    shelf.close()
+
+
+def visit(session: str = "tab 1", language: str = "en") -> gr.Request:
+    return gr.Request(headers={"accept-language": language}, query_params={}, session_hash=session)
+
+
+def values(**settings: object) -> list[object]:
+    shown = controls.show_plan(Plan(examples=4, **settings))  # type: ignore[arg-type]
+    return [value["value"] if isinstance(value, dict) else value for value in shown]
+
+
+def is_skipped(answer: object) -> bool:
+    return isinstance(answer, dict) and "value" not in answer
+
+
+def test_pictures_and_network_never_wait_for_a_probe(handlers: Callable[[str], Any], hub: Hub) -> None:
+    sentence, fit, network, pictures, preset, why = handlers("preview")(visit(), *values(learning_stages=1, patches=4))
+    assert say("cost.soon") in sentence
+    assert say("learning.head") in sentence
+    assert not fit["visible"]
+    assert network.count("hs-learns") == 1
+    assert "patches=4" in pictures
+    assert (preset, "preset.jigsaw.why" in why) == ("jigsaw", True)
+
+
+def test_an_answer_about_older_settings_is_dropped(
+    handlers: Callable[[str], Any], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on, answers = threading.Event(), threading.Event(), []
+
+    def slowly(_plan: Plan, may_probe: bool = True) -> float:
+        if may_probe:
+            asked.set()
+            go_on.wait(10)
+        return 20.0
+
+    monkeypatch.setattr(hub, "expected_seconds", slowly)
+    old, new = values(seed=1), values(seed=2)
+    handlers("preview")(visit(), *old)
+    late = threading.Thread(target=lambda: answers.append(handlers("cost")(visit(), *old)))
+    late.start()
+    asked.wait(10)
+    assert not is_skipped(handlers("preview")(visit(), *new))
+    go_on.set()
+    late.join(10)
+    assert is_skipped(answers[0])
+    assert "About 20 s" in handlers("cost")(visit(), *new)[0]
+
+
+def test_another_tab_does_not_make_an_answer_old(handlers: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = page.Newest()
+    newest.tell("tab 1", (1,))
+    newest.tell("tab 2", (2,))
+    assert newest.is_still("tab 1", (1,))
+    assert not newest.is_still("tab 1", (2,))
+    monkeypatch.setattr(page, "TABS", 2)
+    newest.tell("tab 3", (3,))
+    assert newest.is_still("tab 1", (2,))  # forgotten: nobody knows better
+
+
+def test_the_page_is_told_over_in_the_visitors_language(handlers: Callable[[str], Any]) -> None:
+    state, value, header, about, table, tasks, *_ = handlers("enter")({}, visit(language="ja"))
+    assert state["visitor"]
+    assert (value["race"], value["owner"]) == ("recorded", False)
+    assert "事前学習" in header
+    assert "評価用画像の正解率" in about
+    assert "ライセンス" in table
+    assert tasks["choices"] == [("卓上の物 · 3 クラス", "tabletop")]
+    assert "2 つ" not in handlers("preview")(visit(language="ja"), *values())[0]
+    assert "凍結" in handlers("preview")(visit(language="ja"), *values())[2]
+
+
+def test_a_refusal_is_told_in_the_visitors_language(handlers: Callable[[str], Any]) -> None:
+    empty = values()
+    empty[controls.ORDER.index("seed")] = None
+    _, value = handlers("start")({}, visit(language="ja"), *empty)
+    assert value["alert"] == "レースを始められませんでした: 「シード」が空です。数を入力してください"
+
+
+def test_an_owner_is_told_what_the_log_keeps_to_itself(handlers: Callable[[str], Any], hub: Hub) -> None:
+    state, value = handlers("start")({}, visit(), *values(epochs=1, learning_stages=1))
+    assert (value["task"], value["classes"]) == ("tabletop", ["round", "square", "stripes"])
+    _, again, *_ = handlers("enter")(state, visit())
+    assert (again["owner"], again["task"]) == (True, "tabletop")
+    _, other, *_ = handlers("enter")({}, visit())
+    assert "classes" not in other

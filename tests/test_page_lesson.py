@@ -1,0 +1,353 @@
+"""The lesson, the bets and the challenge in a real browser: keys only, rows fed as the log tells them, scores recounted."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from demo import bets, lesson, look, words
+from engine import Plan
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
+Row = dict[str, Any]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A page with these parts alone; what the lesson asks for is written into a box."""
+    with gr.Blocks(fill_width=True) as app:
+        bets.build()
+        guide = lesson.build()
+        lesson.challenge()
+        asked = gr.Textbox(elem_id="asked")
+        guide.submit(
+            lambda value: f"{lesson.plan_of(value).to_query()} {lesson.wants_start(value)}",
+            guide, asked, queue=False, show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
+    css = look.css() + lesson.CSS.read_text(encoding="utf-8")
+    _, url, _ = app.launch(
+        prevent_thread_lock=True, quiet=True, theme=look.theme(), css=css, server_name="127.0.0.1", i18n=words.translations()
+    )
+    yield url
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Page:
+    """A visitor's page, and what went wrong in it."""
+
+    def __init__(self, browser: Any, url: str, width: int = 1440, scheme: str = "light", language: str = "en"):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", locale=language
+        )
+        self.page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        self.open(url)
+
+    def open(self, url: str) -> None:
+        """Come, or come again."""
+        self.page.goto(url)
+        self.page.wait_for_selector(".hs-lesson")
+        self.page.wait_for_function("window.headstart && window.headstart.ears.size === 2")
+
+    def begin(self, rows: list[Row], **story: Any) -> None:
+        """Show a race from its start."""
+        whole = {"race": "r", "task": "tabletop", "classes": None, "isOwner": True, "isRecorded": False, **story}
+        self.page.evaluate("story => window.headstart.begin(story)", whole)
+        self.tell(rows)
+
+    def tell(self, rows: list[Row]) -> None:
+        """Let more rows come."""
+        self.page.evaluate("rows => window.headstart.tell(rows)", rows)
+
+    def bet(self, gap: int, seconds: float | None) -> None:
+        """Place a bet; None is never."""
+        self.page.fill("#hs-bet-gap", str(gap))
+        self.page.set_checked("#hs-bet-never", seconds is None)
+        if seconds is not None:
+            self.page.fill("#hs-bet-seconds", str(seconds))
+        self.page.click(".hs-bet-form button")
+
+    def close(self) -> None:
+        """Leave, and fail if anything went wrong."""
+        self.context.close()
+        assert self.problems == []
+
+
+@pytest.fixture
+def visitor(browser: Any, address: str) -> Iterator[Page]:
+    visitor = Page(browser, address)
+    yield visitor
+    visitor.close()
+
+
+@pytest.fixture(scope="module")
+def same(browser: Any, address: str) -> Iterator[Page]:
+    """One page for tests that leave nothing behind: each shows a race of its own."""
+    visitor = Page(browser, address)
+    yield visitor
+    visitor.close()
+
+
+def started(plan: Plan) -> Row:
+    return {"event": "RaceStarted", "plan": json.dumps(asdict(plan))}
+
+
+def point(seconds: float, correct: int) -> Row:
+    """An exact point of the pretrained racer, of 100 pictures."""
+    return {"event": "Evaluated", "lane": "transfer", "seconds": seconds, "correct": correct, "total": 100, "is_exact": True}
+
+
+def ended(shares: dict[str, float], reason: str = "done") -> list[Row]:
+    """The racers' ends, in percent, and the race's."""
+    ends = [
+        {"event": "Finished", "lane": lane, "reason": reason, "correct": round(10 * share), "total": 1000}
+        for lane, share in shares.items()
+    ]
+    return [*ends, {"event": "RaceFinished", "gap": (shares["transfer"] - shares["scratch"]) / 100}]
+
+
+def race(name: str, **shares: float) -> list[Row]:
+    """The rows of a race of the lesson that came out so."""
+    return [started(lesson.plan(name)), *ended(shares)]
+
+
+def result(page: Any, name: str) -> str:
+    return page.inner_text(f"[data-race={name}] .hs-lesson-result")
+
+
+def test_a_step_and_its_question_need_only_keys(visitor: Page) -> None:
+    page = visitor.page
+    page.focus("nav [data-step=general]")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "A new head"
+    assert page.get_attribute("nav [data-step=head]", "aria-current") == "step"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#asked textarea').value")
+    assert page.input_value("#asked textarea") == lesson.plan("head").to_query() + " True"
+    for key in ("Tab", "Tab", "Tab", "Space", "Tab", "Enter"):  # past "Set this up" and the chart to an answer, "Check"
+        page.keyboard.press(key)
+    assert page.inner_text("[data-question=replace] .hs-quiz-answer").startswith("✗ Not quite. The old head")
+    page.focus("[data-question=replace] input[value=a]")
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    assert page.inner_text("[data-question=replace] .hs-quiz-answer").startswith("✓ Right. The old head")
+
+
+def test_a_question_without_an_answer_says_so(visitor: Page) -> None:
+    visitor.page.click("[data-question=filters] button")
+    assert visitor.page.inner_text("[data-question=filters] .hs-quiz-answer") == "Choose an answer first."
+
+
+def test_set_this_up_asks_for_no_start(visitor: Page) -> None:
+    visitor.page.click("[data-race=general] [data-start=false]")
+    visitor.page.wait_for_function("document.querySelector('#asked textarea').value.endsWith('False')")
+    assert "controls are set" in result(visitor.page, "general")
+
+
+def test_a_step_tells_what_came_out_of_its_race(visitor: Page) -> None:
+    rows = race("general", transfer=61.3, scratch=19.7)
+    visitor.begin(rows[:1])
+    assert "This race is on" in result(visitor.page, "general")
+    visitor.tell(rows[1:])
+    assert "Pretrained: 61.3 % right" in result(visitor.page, "general")
+    assert "learnt far more" in result(visitor.page, "general")
+    assert visitor.page.is_visible("nav [data-step=general] small")
+
+
+@pytest.mark.parametrize(
+    ("name", "shares", "words_said"),
+    [
+        ("general", {"transfer": 25.0, "scratch": 22.0}, "too close to call"),
+        ("general", {"transfer": 15.0, "scratch": 30.0}, "other way round"),
+        ("freeze", {"transfer": 61.3, "scratch": 19.7, "random": 18.2}, "not freezing that helps"),
+        ("dust", {"transfer": 11.2, "scratch": 20.5}, "a handicap, 9 points"),
+        ("glasses", {"transfer": 35.7, "scratch": 37.5}, "head start is gone"),
+        ("many", {"transfer": 82.2, "scratch": 52.8}, "Five pictures of each"),
+    ],
+)
+def test_the_sentence_follows_the_numbers(same: Page, name: str, shares: dict[str, float], words_said: str) -> None:
+    same.page.click(".hs-lesson-forget")
+    same.begin(race(name, **shares))
+    step = next(step for step, races in lesson.STEPS.items() if name in races)
+    same.page.click(f"nav [data-step={step}]")
+    assert words_said in result(same.page, name)
+
+
+def test_two_races_of_a_step_are_compared_with_each_other(visitor: Page) -> None:
+    visitor.begin(race("few", transfer=61.3, scratch=19.7), race="1")
+    visitor.begin(race("many", transfer=82.2, scratch=52.8), race="2")
+    visitor.page.click("nav [data-step=data]")
+    assert "shrank by 12 points" in result(visitor.page, "many")
+    visitor.begin(race("head", transfer=74.0, scratch=35.3), race="3")
+    visitor.begin(race("tune", transfer=83.3, scratch=35.3), race="4")
+    visitor.begin(race("burn", transfer=10.0, scratch=35.3), race="5")
+    visitor.page.click("nav [data-step=tune]")
+    assert result(visitor.page, "tune").count("9 points more than with a new head alone") == 1
+    assert "73 points less" in result(visitor.page, "burn")
+
+
+def test_a_stopped_race_and_another_race_leave_no_result(visitor: Page) -> None:
+    visitor.begin([started(lesson.plan("general")), *ended({"transfer": 0, "scratch": 0}, "stopped")])
+    assert "did not reach its end" in result(visitor.page, "general")
+    visitor.begin([started(Plan()), *ended({"transfer": 86, "scratch": 40})], race="2")
+    visitor.begin(race("general", transfer=61, scratch=20), race="3", isRecorded=True)
+    assert "61" not in result(visitor.page, "general")
+
+
+def test_progress_is_there_after_a_reload_until_it_is_forgotten(visitor: Page, address: str) -> None:
+    visitor.begin(race("head", transfer=74.0, scratch=35.3))
+    visitor.page.click("nav [data-step=head]")
+    visitor.page.check("[data-question=count] input[value=b]")
+    visitor.page.click("[data-question=count] button")
+    visitor.open(address)
+    assert visitor.page.is_visible("article[data-step=head]")
+    assert "74.0 %" in result(visitor.page, "head")
+    assert "✓ Right" in visitor.page.inner_text("[data-question=count] .hs-quiz-answer")
+    visitor.page.click(".hs-lesson-forget")
+    visitor.open(address)
+    assert visitor.page.is_visible("article[data-step=general]")
+
+
+def test_the_glossary_finds_words(visitor: Page) -> None:
+    visitor.page.click(".hs-glossary summary")
+    visitor.page.fill(".hs-glossary input", "frozen")
+    shown = visitor.page.locator(".hs-glossary dl > div:visible")
+    assert 0 < shown.count() < 6
+    visitor.page.fill(".hs-glossary input", "banana")
+    assert visitor.page.inner_text(".hs-glossary [data-none]") == "No such word here."
+
+
+@pytest.mark.parametrize(
+    ("gap", "seconds", "points", "worths"),
+    [
+        (46, 4.0, [(0, 10), (2, 60), (6, 100)], (100, 100)),  # 80 % halfway between 2 and 6 s
+        (40, 8.0, [(0, 10), (2, 60), (6, 100)], (76, 67)),
+        (0, 0.5, [(0, 10), (2, 60), (6, 100)], (0, 0)),
+        (46, None, [(0, 10), (6, 79)], (100, 100)),
+        (46, None, [(0, 10), (6, 80)], (100, 0)),
+        (46, 5.0, [(0, 10), (6, 79)], (100, 0)),
+        (50, 3.0, [(6, 90)], (84, 67)),
+    ],
+)
+def test_a_bet_is_scored_as_the_rules_say(
+    same: Page, gap: int, seconds: float | None, points: list[tuple[float, int]], worths: tuple[int, int]
+) -> None:
+    same.bet(gap, seconds)
+    rows = [started(Plan()), *[point(*p) for p in points], *ended({"transfer": 86.0, "scratch": 40.0})]
+    same.begin(rows, race=f"{gap} {seconds} {points}")
+    said = same.page.inner_text(".hs-bet-score")
+    assert [int(n) for n in re.findall(r"(\d+) of 100", said)] == list(worths)
+    assert f"{sum(worths)} of 200 points" in said
+
+
+def test_the_rules_in_words_are_the_formula() -> None:
+    assert round(100 * (1 - abs(math.log2(1 / 2)) / 3)) == 67
+    assert 100 - 4 * 25 == 0
+
+
+def test_bets_are_open_until_the_race_begins_and_count_for_the_next_one(visitor: Page) -> None:
+    page = visitor.page
+    visitor.begin([started(Plan()), *ended({"transfer": 86.0, "scratch": 40.0})], race="over")
+    visitor.bet(46, None)
+    visitor.begin([started(Plan()), *ended({"transfer": 86.0, "scratch": 40.0})], race="over")  # a reload shows it again
+    assert page.inner_text(".hs-bet-score") == ""
+    visitor.begin([{"event": "Queued", "place": 1}], race="mine")
+    visitor.bet(45, None)  # still in the queue: a change of mind
+    assert "45 points" in page.inner_text(".hs-bet-status")
+    visitor.tell([started(Plan())])
+    assert page.is_disabled(".hs-bet-form button")
+    assert "The race is on. Your bet: gap 45 points, 80 %: never." in page.inner_text(".hs-bet-status")
+    visitor.tell(ended({"transfer": 86.0, "scratch": 40.0}))
+    assert "196 of 200" in page.inner_text(".hs-bet-score")
+    assert page.is_enabled(".hs-bet-form button")
+    page.click(".hs-bet-best summary")
+    assert "196 points: 20 pictures a class, gap 46.0 points" in page.inner_text(".hs-bet-best ol")
+
+
+def test_a_bet_does_not_ride_on_another_visitors_or_a_recorded_race(visitor: Page) -> None:
+    visitor.bet(46, None)
+    rows = [started(Plan()), *ended({"transfer": 86.0, "scratch": 40.0})]
+    visitor.begin(rows, race="theirs", isOwner=False)
+    visitor.begin(rows, race="recorded", isRecorded=True)
+    assert visitor.page.inner_text(".hs-bet-score") == ""
+    visitor.begin(rows, race="mine")
+    assert "200 of 200" in visitor.page.inner_text(".hs-bet-score")
+
+
+def test_a_stopped_race_gives_the_bet_back_and_a_reload_keeps_it(visitor: Page, address: str) -> None:
+    visitor.bet(46, None)
+    visitor.begin([started(Plan()), *ended({"transfer": 0.0, "scratch": 0.0}, "stopped")], race="1")
+    assert "not scored" in visitor.page.inner_text(".hs-bet-status")
+    visitor.begin([started(Plan())], race="2")
+    visitor.open(address)
+    visitor.begin([started(Plan()), *ended({"transfer": 86.0, "scratch": 40.0})], race="2")
+    assert "200 of 200" in visitor.page.inner_text(".hs-bet-score")
+
+
+def test_a_bet_without_seconds_is_asked_for_them(visitor: Page) -> None:
+    visitor.page.fill("#hs-bet-seconds", "0")
+    visitor.page.click(".hs-bet-form button")
+    assert "seconds above 0" in visitor.page.inner_text(".hs-bet-status")
+
+
+def test_a_head_is_built_from_what_was_typed(visitor: Page) -> None:
+    page = visitor.page
+    page.click("text=MobileNetV2")
+    page.wait_for_function("document.querySelector('#hs-swap-printed textarea').value.includes('1280')")
+    page.fill("#hs-swap-in input", "1280")
+    page.fill("#hs-swap-out input", "7")
+    page.fill("#hs-swap-line textarea", "model.classifier[1] = nn.Linear(1280, 7)")
+    page.click("#hs-swap-check")
+    page.wait_for_selector(".hs-swap-right")
+    assert "1 × 7" in page.inner_text(".hs-swap-right")
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "language"),
+    [(1440, "light", "en"), (1440, "dark", "ja"), (390, "light", "ja"), (390, "dark", "en")],
+)
+def test_nothing_is_wider_than_the_page(browser: Any, address: str, width: int, scheme: str, language: str) -> None:
+    visitor = Page(browser, address, width, scheme, language)
+    page = visitor.page
+    visitor.bet(40, 8.0)
+    rows = race("freeze", transfer=61.3, scratch=19.7, random=18.2)
+    visitor.begin([rows[0], point(0, 10), point(2, 60), point(6, 100), *rows[1:]])
+    page.click("nav [data-step=freeze]")
+    page.check("[data-question=random] input[value=a]")
+    page.click("[data-question=random] button")
+    for summary in page.locator("details > summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if SHOTS:
+        page.wait_for_timeout(400)
+        page.screenshot(path=f"{SHOTS}/lesson-{width}-{scheme}-{language}.png", full_page=True)
+    visitor.close()
