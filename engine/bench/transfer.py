@@ -21,6 +21,7 @@ from engine.errors import DataError, UnavailableError
 from engine.events import Finished, finish
 from engine.plan import Plan
 from engine.race import run_race
+from engine.strings import Line
 
 EXAMPLES = (5, 20, 50)
 
@@ -54,8 +55,14 @@ def measure(plan: Plan) -> Row:
     for end in ends.values():
         if end.reason != "done":
             raise DataError(
-                f"{plan.task} with {plan.backbone}, {plan.examples} a class, seed {plan.seed}: {end.lane} {end.reason} "
-                f"({end.message or 'without a word'}); run it again, what was measured so far is kept"
+                "refusal.terminal.bench",
+                task=plan.task,
+                network=plan.backbone,
+                examples=plan.examples,
+                seed=plan.seed,
+                lane=end.lane,
+                reason=end.reason,
+                why=end.message or Line("refusal.terminal.wordless"),
             )
     total = max(end.total for end in ends.values())
     named = logistic(plan, this_machine().shared_by(3))
@@ -83,7 +90,7 @@ def logistic(plan: Plan, machine: Machine) -> int:
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError:
-        raise UnavailableError("scikit-learn is not installed: pip install scikit-learn") from None
+        raise UnavailableError("refusal.terminal.sklearn") from None
     drawn = finish(race.draw(plan)).to(machine.device)
     model = backbones.build(plan.backbone, len(drawn.classes), plan.seed, pretrained=True).to(machine.device)
     frozen, _ = freezing.split(model, 1)
