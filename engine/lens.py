@@ -19,6 +19,7 @@ class Lens:
     def __init__(self, model: nn.Sequential):
         self._model, self._told = model, ""
         self._start = [[p.detach().clone() for p in stage.parameters()] for stage in model]
+        self._lengths = [_length(start) for start in self._start]
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -30,7 +31,8 @@ class Lens:
 
         Frozen stages are compared too: theirs must be exactly 0.
         """
-        return tuple(_moved(list(stage.parameters()), start) for stage, start in zip(self._model, self._start, strict=True))
+        stages = zip(self._model, self._start, self._lengths, strict=True)
+        return tuple(_moved(list(stage.parameters()), start, length) for stage, start, length in stages)
 
     def filters(self) -> tuple[int, int, str]:
         """How many filters of the first layer there are to see, their side, and (count, side, side, 3) uint8 as base64.
@@ -58,11 +60,10 @@ def first_filters(model: nn.Module) -> Tensor | None:
     return None
 
 
-def _moved(now: list[nn.Parameter], start: list[Tensor]) -> float:
-    with torch.no_grad():
-        far = _length([p - s for p, s in zip(now, start, strict=True)])
-        before = _length(start)
-    return far / before if before > 0 else float(far > 0)
+def _moved(now: list[nn.Parameter], start: list[Tensor], length: float) -> float:
+    with torch.no_grad():  # most stages of most racers are frozen, and equality is quickly seen
+        far = _length([p - s for p, s in zip(now, start, strict=True) if not torch.equal(p, s)])
+    return far / length if length > 0 else float(far > 0)
 
 
 def _length(tensors: list[Tensor]) -> float:

@@ -26,7 +26,7 @@ EVALUATION_SHARE = 0.11  # planned share of a racer's time; with the first and t
 EXACT_SHARE = 0.65  # of that for exact points, the rest for rolling estimates
 TOLD = 600  # events of a kind that a racer tells of at most; nobody draws more
 SHOWN = 10  # held-out pictures whose answers are shown as a race goes on
-LOOKS = 20  # looks into a network during a race; a picture of its filters is a few thousand bytes
+LOOKS = 12  # looks into a network during a race; a picture of its filters is a few thousand bytes
 ROLLING_CHUNK, ROLLING_LEAST, ROLLING_WINDOW = 10, 60, 200  # held-out pictures it adds, needs at least, remembers
 
 
