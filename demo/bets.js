@@ -54,7 +54,7 @@ const ofCrossing = (seconds) => (seconds === null ? words.no_crossing : fill(wor
 const ofBet = () => fill(words.said, { gap: ofGap(bet.gap), crossing: ofCrossing(bet.seconds) });
 
 function paint(note = "") {
-  const isOn = Boolean(race && race.hasBegun && !race.isOver && !race.isRecorded);
+  const isOn = Boolean(race && race.isMine && race.hasBegun && !race.isOver);
   const isRiding = isOn && bet && bet.race === race.id;
   $("fieldset").disabled = isOn;
   $(".hs-bet-status").textContent = note

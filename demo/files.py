@@ -20,11 +20,26 @@ from starlette.routing import Route
 
 from demo.hub import Hub
 from demo.stream import AN_HOUR, BASE, NEVER
-from engine import FILES, LANGUAGES, HeadStartError, Line, Plan, PlanError, Record, can_take, cells, find_task, take
+from engine import (
+    FILES,
+    LANGUAGES,
+    HeadStartError,
+    Line,
+    Plan,
+    PlanError,
+    Record,
+    can_take,
+    cells,
+    find_task,
+    race_command,
+    say,
+    take,
+)
 
 MOST = 40  # pictures side by side in an answer
 AT_ONCE = 2  # files made at the same time; a race may be running beside them
-NOTES = 4000  # characters
+NOTES = 600  # characters; they travel in the address, and proxies take 8 kB of it
+WAITING = 12  # files that may wait for their turn
 GONE = Line("refusal.gone")
 
 
@@ -43,7 +58,9 @@ async def pictures(request: Request) -> Response:
     try:
         split, query = request.path_params["split"], request.query_params
         plan = Plan.from_query(urlencode({**query, "task": request.path_params["task"]}))
-        rows = tuple(int(row) for row in query.get("rows", "").split(",") if row.isascii() and row.isdigit())
+        rows = tuple(
+            int(row) for row in query.get("rows", "").split(",") if row.isascii() and row.isdigit() and len(row) < 8
+        )
         if split not in ("heldout", "training") or not 0 < len(rows) <= MOST:
             raise PlanError("refusal.rows", most=MOST)
         is_private = find_task(plan.task).is_private
@@ -69,26 +86,37 @@ class Maker:
     """Makes the files that are taken away from a hub's races."""
 
     def __init__(self, hub: Hub):
-        self._hub, self._busy = hub, asyncio.Semaphore(AT_ONCE)
+        self._hub, self._busy, self._waiting = hub, asyncio.Semaphore(AT_ONCE), 0
 
     async def kinds(self, request: Request) -> Response:
-        """What can be taken away from this race: {"kinds": ["script", …]}."""
+        """What can be taken away from this race: {"kinds": ["script", …], "command": "python -m engine race …"}."""
         record = await run_in_threadpool(self._record, request)
         if record is None:
             return _refused(_language(request), GONE)
-        return JSONResponse({"kinds": can_take(record)}, headers={"Cache-Control": "no-store"})
+        return JSONResponse(
+            {"kinds": can_take(record), "command": race_command(record.plan)}, headers={"Cache-Control": "no-store"}
+        )
 
     async def file(self, request: Request) -> Response:
         """One file to take away: `?lang=ja&notes=…`."""
-        kind, language, query = request.path_params["kind"], _language(request), request.query_params
-        async with self._busy:
-            record = await run_in_threadpool(self._record, request)
-            if record is None:
-                return _refused(language, GONE)
-            try:
-                name, body = await run_in_threadpool(take, kind, record, language, query.get("notes", "")[:NOTES])
-            except HeadStartError as error:
-                return _refused(language, error.line)
+        if self._waiting >= WAITING:
+            return JSONResponse({"error": say("refusal.files.busy", _language(request))}, status_code=503)
+        self._waiting += 1
+        try:
+            async with self._busy:
+                return await self._made(request)
+        finally:
+            self._waiting -= 1
+
+    async def _made(self, request: Request) -> Response:
+        kind, language, notes = request.path_params["kind"], _language(request), request.query_params.get("notes", "")
+        record = await run_in_threadpool(self._record, request)
+        if record is None:
+            return _refused(language, GONE)
+        try:
+            name, body = await run_in_threadpool(take, kind, record, language, notes[:NOTES])
+        except HeadStartError as error:
+            return _refused(language, error.line)
         headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
         return Response(body, media_type=FILES[kind].media_type, headers=headers)
 

@@ -41,6 +41,7 @@ from engine import (
     replay,
     run_race,
     say,
+    say_detail,
     say_progress,
     to_row,
 )
@@ -169,7 +170,8 @@ class Hub:
 
     def kept(self, visitor: str) -> list[tuple[str, str]]:
         """(race id, title) of this visitor's races whose networks are kept, the newest first."""
-        mine = [(race_id, log.title) for race_id, log in self._logs.items() if log.owner == visitor and log.trained]
+        with self._lock:
+            mine = [(race_id, log.title) for race_id, log in self._logs.items() if log.owner == visitor and log.trained]
         return mine[::-1] if visitor else []
 
     @property
@@ -390,7 +392,7 @@ def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
     return {
         "event": "Standing",
         "headline": words.everywhere(lambda language: words.headline(board, language)),
-        "detail": words.everywhere(lambda language: words.detail(board, language)),
+        "detail": words.everywhere(lambda language: say_detail(board, language)),
         "gap": board.gap,
         "lanes": lanes,
         "progress": round(progress, 4),

@@ -108,7 +108,7 @@ function hear(told, rows) {
     [story, races, ends, isOver] = [told, [], {}, false];
   }
   for (const row of rows) {
-    if (row.event === "RaceStarted" && !story.isRecorded) {
+    if (row.event === "RaceStarted" && story.isOwner && !story.isRecorded) {
       races = matching(JSON.parse(row.plan));
       for (const name of races) notes[name] = words.running;
     }

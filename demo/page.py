@@ -93,7 +93,8 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
         def told(plan: Plan) -> dict[str, object]:
             """What the log keeps to itself of an owner's pictures, for her own page; null where they were given away."""
             try:
-                return {"task": plan.task, "classes": list(find_task(plan.task).classes)}
+                task = find_task(plan.task)
+                return {"task": plan.task, "classes": list(task.classes) if task.is_open else None}
             except HeadStartError:
                 return {"task": None, "classes": None}
 
@@ -206,7 +207,10 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             """The query of a link to these settings, with what it locks and hides."""
             language = words.language_of(request)
             try:
-                return locks.query(controls.read_plan(values), locked, hidden, view), gr.skip()
+                asked = controls.read_plan(values)
+                if find_task(asked.task).is_private:
+                    raise PlanError("refusal.link.own")
+                return locks.query(asked, locked, hidden, view), gr.skip()
             except HeadStartError as error:
                 return gr.skip(), {"alert": error.said(language), "turn": secrets.token_hex(4)}
 

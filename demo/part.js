@@ -19,7 +19,7 @@ window.headstart ??= {
   ears: new Map(),
   story: null,
   visitor: "",  // this visitor's token: with it the server gives what was made of her own pictures
-  ghosts: [],  // earlier races to be drawn faintly on the chart: { race, plan, lanes: { scratch: [point, …] } }
+  ghosts: [],  // earlier races to be drawn faintly on the chart: { race, task, backbone, examples, lanes: { scratch: [point, …] } }
   listen(node, ear) {
     this.ears.set(node, ear);
     if (this.story) ear(this.story, this.story.rows);

@@ -26,13 +26,15 @@ function list() {
 async function ask() {
   const turn = ++asked;
   offer([]);
-  describe();
+  describe("");
   if (!chosen() || (story && chosen() === story.race && !isOver)) { status(known.words.waiting); return; }
   try {
     const answer = await fetch(address());
     if (turn !== asked) return;
     if (!answer.ok) { status(known.words.gone); return; }
-    offer((await answer.json()).kinds);
+    const body = await answer.json();
+    offer(body.kinds);
+    describe(body.command);
     status("");
   } catch { status(known.words.lost); }
 }
@@ -48,15 +50,12 @@ function offer(kinds) {
   }
 }
 
-function describe() {
-  const race = kept().find((one) => one.id === chosen());
-  const started = story && chosen() === story.race && story.rows.find((row) => row.event === "RaceStarted");
-  const plan = started ? JSON.parse(started.plan) : race ? race.plan : {};
-  const options = Object.entries(plan).filter(([name, value]) => name !== "learning_stages" && String(value) !== String(known.defaults[name]))
-    .map(([name, value]) => `--${name.replaceAll("_", "-")} ${value}`);
-  const learns = plan.learning_stages ? [`--learn ${plan.learning_stages === 1 ? "head" : `top${plan.learning_stages - 1}`}`] : [];
-  $("[data-say=terminal]").textContent = ["python -m engine race", ...options, ...learns, "--take FOLDER"].join(" ");
-  $("[data-say=api]").textContent = `curl -OJ "${address("replay")}"`;
+function describe(command) {
+  $("[data-say=terminal]").textContent = command ? fill(known.terminal, { command }) : "";
+  const shown = address("replay"), isOwn = command.includes("PICTURES.zip");
+  // Not the visitor's token: who has it can have everything that is hers
+  if (isOwn) shown.searchParams.set("visitor", "YOUR_TOKEN"); else shown.searchParams.delete("visitor");
+  $("[data-say=api]").textContent = command ? fill(known.api, { address: shown }) : "";
 }
 
 const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -67,7 +66,7 @@ async function save(kind, button) {
   status(fill(known.words.making, { name }));
   try {
     const answer = await fetch(address(kind));
-    if (!answer.ok) throw new Error((await answer.json()).error);
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({ error: answer.statusText }))).error);
     const blob = await answer.blob(), link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = name;

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo import part, stream
-from engine import FILES, Plan, said, say
+from demo import files, part, stream
+from engine import FILES, said, say
 
 SCRIPT = Path(__file__).with_name("takeaway.js")
 
@@ -25,8 +24,9 @@ def known(language: str) -> dict[str, Any]:
     return {
         "words": said("take", language),
         "base": stream.BASE.lstrip("/"),
+        "terminal": "{command} --take FOLDER",
+        "api": 'curl -OJ "{address}"',
         "files": {kind: FILES[kind].name for kind in FILES},
-        "defaults": asdict(Plan()),
     }
 
 
@@ -48,7 +48,7 @@ def markup(language: str) -> str:
         f"<p><label>{words('race')} <select></select></label></p>"
         f'<p class="hs-take-status" role="status">{words("waiting")}</p><ul class="hs-take-cards">{cards}</ul>'
         f'<p><label class="hs-take-notes">{words("notes")} <small>{words("notes.hint")}</small>'
-        f'<textarea rows="3" maxlength="4000"></textarea></label></p>'
+        f'<textarea rows="3" maxlength="{files.NOTES}"></textarea></label></p>'
         f"<details><summary>{words('terminal')}</summary><p>{words('terminal.about')}</p>"
         f'<pre tabindex="0"><code data-say="terminal"></code></pre><p>{words("api.about")}</p>'
         f'<pre tabindex="0"><code data-say="api"></code></pre></details></section>'

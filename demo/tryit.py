@@ -92,7 +92,7 @@ def build(hub: Hub, kept: gr.BrowserState) -> Parts:
         if not asked:
             return gr.skip()
         try:
-            return cells(_plain(asked[0][1].plan), "heldout", [int(event.row)])[0]
+            return cells(_plain(asked[0][1].plan), "heldout", [int(event.row)], asked[0][1].px)[0]
         except HeadStartError:  # its pictures were given away meanwhile
             return gr.skip()
 

@@ -18,10 +18,10 @@ from engine import (
     Scoreboard,
     Stage,
     Task,
-    Verdict,
     best_language,
     said,
     say,
+    say_verdict,
     wilson,
 )
 
@@ -150,7 +150,7 @@ def pictures_caption(plan: Plan, task: Task, language: str) -> str:
 def headline(board: Scoreboard, language: str) -> str:
     """Who leads and by how much, or how it came out, in one sentence."""
     if board.finished:
-        return verdict(board.verdict(), board, language)
+        return say_verdict(board, language)
     gap = board.gap
     if gap is None:
         return say("headline.ready", language)
@@ -159,32 +159,6 @@ def headline(board: Scoreboard, language: str) -> str:
         return say("headline.even", language)
     name = say(f"lane.{'transfer' if gap > 0 else 'scratch'}", language)
     return _counted("headline.leads", points, language, name=name, points=points)
-
-
-def verdict(end: Verdict, board: Scoreboard, language: str) -> str:
-    """The outcome of a finished race in one sentence, no surer than the numbers allow."""
-    if end.outcome == "unfinished":
-        early = [c.finished for c in board.curves.values() if c.finished and c.finished.reason != "done"]
-        broken = [finished for finished in early if finished.reason != "stopped"]
-        if early and not broken:
-            return say("headline.stopped", language)
-        # An event's message is in English; in other languages the reason is said too
-        told = broken[0].message if broken else ""
-        why = Line(f"headline.why.{broken[0].reason}", message=told) if told else Line("own.failure")
-        return say("headline.none", language, why=why)
-    points = abs(round(100 * end.gap))
-    if end.outcome == "close":
-        return _counted("headline.close", points, language, points=points)
-    return _counted("headline.wins", points, language, name=say(f"lane.{end.outcome}", language), points=points)
-
-
-def detail(board: Scoreboard, language: str) -> str:
-    """How sure the verdict is, in one line; empty before there is one."""
-    end = board.verdict()
-    if end.outcome == "unfinished":
-        return ""
-    low, high = (f"{100 * share:+.0f}" for share in (end.low, end.high))
-    return say("detail.interval", language, low=low, high=high, least=f"{100 * end.threshold:.0f}")
 
 
 def target_time(curve: Curve, target: float) -> str:

@@ -29,6 +29,7 @@ from engine.events import (
 from engine.export import KINDS as FILES
 from engine.export import Record, can_take, look_at, take
 from engine.export.gallery import Gallery, gallery
+from engine.export.settings import command as race_command
 from engine.fetch import Address, home, obtainable
 from engine.headswap import HeadVerdict
 from engine.headswap import check as check_head
@@ -47,7 +48,9 @@ from engine.tasks import find as find_task
 from engine.tasks import names as task_names
 from engine.tasks import remove as remove_task
 from engine.tasks import source as task_source
+from engine.telling import detail as say_detail
 from engine.telling import progress as say_progress
+from engine.telling import verdict as say_verdict
 from engine.trained import Answer, Embedding, Trained, nearest, project
 from engine.trained import methods as map_methods
 
@@ -121,13 +124,16 @@ __all__ = [
     "obtainable",
     "open_set",
     "project",
+    "race_command",
     "record",
     "remove_task",
     "replay",
     "run_race",
     "said",
     "say",
+    "say_detail",
     "say_progress",
+    "say_verdict",
     "side",
     "stages",
     "strip",

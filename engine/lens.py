@@ -68,4 +68,4 @@ def _moved(now: list[nn.Parameter], start: list[Tensor], length: float) -> float
 
 def _length(tensors: list[Tensor]) -> float:
     """The Euclidean length of all their numbers together."""
-    return sum(float(torch.linalg.vector_norm(t, dtype=torch.float64)) ** 2 for t in tensors) ** 0.5
+    return sum(float(torch.linalg.vector_norm(t)) ** 2 for t in tensors) ** 0.5

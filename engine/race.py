@@ -52,11 +52,14 @@ def check(plan: Plan) -> None:
 
 
 def memory(plan: Plan, facts: Sequence[backbones.Stage]) -> int:
-    """Bytes that the networks of all racers take while they learn, about: weights, gradients, AdamW's two means, layers."""
+    """Bytes that the networks of all racers take while they learn, about.
+
+    Weights, a copy of them as they began, gradients, AdamW's two means, what the layers put out.
+    """
     total = 0
     for lane in plan.lanes():
         learning = facts[-lane.learning_stages :] if lane.learning_stages else facts
-        total += 4 * sum(stage.parameters for stage in facts) + 12 * sum(stage.parameters for stage in learning)
+        total += 8 * sum(stage.parameters for stage in facts) + 12 * sum(stage.parameters for stage in learning)
         total += 4 * plan.batch_size * sum(stage.activations for stage in learning)
     return total
 
@@ -84,13 +87,13 @@ def strip(plan: Plan, kind: int, count: int) -> np.ndarray:
     return np.concatenate(list(mine.permute(0, 2, 3, 1).numpy()), 1)
 
 
-def cells(plan: Plan, split: Literal["heldout", "training"], rows: Sequence[int]) -> np.ndarray:
+def cells(plan: Plan, split: Literal["heldout", "training"], rows: Sequence[int], px: int = tasks.LOOKED_AT) -> np.ndarray:
     """Pictures of this race for a person to look at, by their row as the racers number them: (n, side, side, 3) uint8.
 
-    Patches are shuffled and colours inverted as the plan asks for. Raises PlanError where there is no such row,
-    UnavailableError where the set is not open.
+    With the race's own `px` they are as large as the racers get them. Patches are shuffled and colours inverted as the plan
+    asks for. Raises PlanError where there is no such row, UnavailableError where the set is not open.
     """
-    mine = breaking.alter(plan, tasks.look(plan.task, split, plan.examples, plan.seed, rows))
+    mine = breaking.alter(plan, tasks.look(plan.task, split, plan.examples, plan.seed, rows, px))
     return mine.permute(0, 2, 3, 1).numpy()
 
 

@@ -19,6 +19,7 @@ from engine import augment, catalogue, embedded, fetch, pictures
 from engine.album import Album
 from engine.errors import PlanError, UnavailableError
 from engine.events import Progressed, finish
+from engine.plan import Plan
 
 HELDOUT = 1000  # pictures a racer is asked about at most: 95 % interval of ±2.5 points at 80 %
 OPEN, RESIDENT = 3, 2  # albums of the catalogue kept open; sets of decoded pictures kept in memory
@@ -129,6 +130,11 @@ def is_private(name: str) -> bool:
     return name.startswith(PRIVATE) or (name in _own and _own[name].is_private)
 
 
+def nameless(plan: Plan) -> Plan:
+    """The plan without the name under which one visitor's own pictures are kept: who knows it can see them."""
+    return replace(plan, task="own") if is_private(plan.task) else plan
+
+
 def _tabletop() -> Task:
     card = embedded.card()
     return Task(
@@ -233,9 +239,9 @@ def draw(name: str, examples: int, seed: int, px: int) -> Generator[Progressed, 
     }
 
 
-def look(name: str, split: str, examples: int, seed: int, rows: Sequence[int]) -> Tensor:
+def look(name: str, split: str, examples: int, seed: int, rows: Sequence[int], px: int = LOOKED_AT) -> Tensor:
     """Pictures for a person to look at, by their row in `draw`'s answer: (n, 3, side, side) uint8; split is "heldout" or
-    "training".
+    "training". With the race's own `px` they are the very ones that the racers are asked about.
 
     Raises PlanError where there is no such row, UnavailableError where the set is not open.
     """
@@ -246,7 +252,7 @@ def look(name: str, split: str, examples: int, seed: int, rows: Sequence[int]) -
     if any(not 0 <= row < len(keys) for row in rows):
         raise PlanError("refusal.task.rows", rows=", ".join(map(str, rows)), count=len(keys), split=split)
     wanted = [keys[row] for row in rows]
-    found = finish(_load(task, album, wanted, _side(task, LOOKED_AT)))
+    found = finish(_load(task, album, wanted, _side(task, px)))
     return torch.stack([found[key] for key in wanted])
 
 

@@ -1,9 +1,10 @@
-"""What happened, told in a sentence. Knows events and sentences, no page and no terminal."""
+"""What happened, told in a sentence: on the page, in a replay, in a report. Knows no page and no terminal."""
 
 from __future__ import annotations
 
 from engine.events import Progressed
-from engine.strings import say
+from engine.scoreboard import Scoreboard
+from engine.strings import Line, say
 
 
 def progress(event: Progressed, language: str = "en") -> str:
@@ -19,3 +20,33 @@ def progress(event: Progressed, language: str = "en") -> str:
     if event.left >= 1:
         amount += say("progress.left", language, seconds=f"{event.left:.0f}")
     return say(f"progress.{event.work}", language, name=event.name or say("own.title", language), amount=amount)
+
+
+def verdict(board: Scoreboard, language: str = "en") -> str:
+    """The outcome of a race that is over, in one sentence that is no surer than the numbers allow."""
+    end = board.verdict()
+    if end.outcome == "unfinished":
+        early = [c.finished for c in board.curves.values() if c.finished and c.finished.reason != "done"]
+        broken = [finished for finished in early if finished.reason != "stopped"]
+        if not early:
+            return say("headline.unfinished", language)
+        if not broken:
+            return say("headline.stopped", language)
+        # An event's message is in English; in other languages the reason is said too
+        told = broken[0].message
+        why = Line(f"headline.why.{broken[0].reason}", message=told) if told else Line("own.failure")
+        return say("headline.none", language, why=why)
+    points = abs(round(100 * end.gap))
+    number = "one" if points == 1 else "many"
+    if end.outcome == "close":
+        return say(f"headline.close.{number}", language, points=points)
+    return say(f"headline.wins.{number}", language, name=Line(f"lane.{end.outcome}"), points=points)
+
+
+def detail(board: Scoreboard, language: str = "en") -> str:
+    """How sure the verdict is, in one line; empty before there is one."""
+    end = board.verdict()
+    if end.outcome == "unfinished":
+        return ""
+    low, high = (f"{100 * share:+.0f}" for share in (end.low, end.high))
+    return say("detail.interval", language, low=low, high=high, least=f"{100 * end.threshold:.0f}")

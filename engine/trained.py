@@ -105,7 +105,6 @@ class Trained:
 
     def embed(self, pictures: Drawn) -> Generator[Progressed, None, dict[str, Embedding]]:
         """What each lane's head is fed for all these pictures, whole and unmirrored; yields how far that has come."""
-        torch.set_num_threads(1)
         size, began, done = freezing.chunk(pictures.px), time.perf_counter(), 0
         total = len(self.networks) * (len(pictures.heldout) + len(pictures.training))
         found = {}
@@ -124,6 +123,7 @@ class Trained:
 
 
 def _features(network: nn.Sequential, images: Tensor, fed: Drawn) -> Tensor:
+    torch.set_num_threads(1)  # here, because a generator may be resumed on any thread, and a race may be running
     with torch.no_grad():
         features: Tensor = network[:-1](freezing.normalise(augment.resize(images, fed.px), fed))
     return features.flatten(1)

@@ -250,3 +250,10 @@ def test_infer_py_prints_what_the_racer_answers(drawn: Drawn, tmp_path: Path) ->
     wanted = answer(race, path, "transfer").split(": ")
     assert kind == wanted[0]
     assert float(share[:-1]) == pytest.approx(float(wanted[1][:-1]), abs=0.02)
+
+
+def test_the_name_that_opens_ones_own_pictures_stays_here(drawn: Drawn) -> None:
+    networks = {"scratch": ARCHITECTURES["resnet10"].build(3)}
+    stages = {lane: nn.Sequential(ARCHITECTURES["resnet10"].cut(network)) for lane, network in networks.items()}
+    data = bundle.weights(Trained(Plan(task="own-SECRET"), drawn, stages))
+    assert all(b"SECRET" not in read(data, name) for name in names(data))

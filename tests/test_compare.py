@@ -1,4 +1,4 @@
-"""The table's markup and what its script is told. What it does is tested in a browser (test_page_keep.py)."""
+"""The table's markup and what its script is told. What it does is tested in a browser (test_page_views.py)."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from engine import LANES, DataError, Event, Plan, Stamp
 from engine.events import Answered, Evaluated, Finished, Looked, RaceStarted, Stepped
 from engine.export import gallery, player
 from engine.recording import replay
+from engine.strings import say
 
 RECORDED = Path(__file__).parents[1] / "assets" / "races" / "default.jsonl"
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -154,7 +155,7 @@ def test_settings_that_are_the_defaults_are_not_listed() -> None:
 def test_a_recording_that_breaks_off_has_no_verdict() -> None:
     half = recorded()[1][: len(recorded()[1]) // 2]
     texts = block(player.page(recorded()[0], half))["texts"]["en"]
-    assert texts["verdict"].startswith("No verdict: ")
+    assert texts["verdict"] == say("headline.unfinished")
     assert texts["detail"] == ""
 
 

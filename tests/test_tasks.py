@@ -11,7 +11,7 @@ import torch
 from conftest import CLASSES, HELDOUT, TRAIN
 from visitors import TWO, Files, folder, look, shown, zipped
 
-from engine import Plan, PlanError, Progressed, UnavailableError, embedded, pictures, strip, tasks
+from engine import Plan, PlanError, Progressed, UnavailableError, embedded, pictures, strip, survey, tasks
 from engine.events import finish
 
 
@@ -186,3 +186,15 @@ def test_pictures_to_look_at_are_the_ones_of_the_draw(tiny: Path, split: str) ->
 def test_a_row_that_is_not_there_is_refused(tiny: Path, row: int) -> None:
     with pytest.raises(PlanError, match="there are 18 heldout pictures"):
         tasks.look("tabletop", "heldout", 4, 0, [row])
+
+
+def test_photographs_to_be_asked_about_again_are_as_large_as_in_the_race(guests: None, tmp_path: Path) -> None:
+    name = tasks.add("mine", finish(survey(zipped(tmp_path, TWO), "mine")))
+    drawn = finish(tasks.draw(name, 3, 0, 128))
+    assert torch.equal(tasks.look(name, "heldout", 3, 0, [1], 128), drawn["heldout"][[1]])
+    assert tasks.look(name, "heldout", 3, 0, [1]).shape[-1] < drawn["heldout"].shape[-1]
+
+
+def test_a_plan_is_told_without_the_name_that_opens_ones_own_pictures() -> None:
+    assert tasks.nameless(Plan(task="own-secret")).task == "own"
+    assert tasks.nameless(Plan()) == Plan()

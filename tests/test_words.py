@@ -9,7 +9,7 @@ import pytest
 from test_scoreboard import board_of, ended, point
 
 from demo import words
-from engine import LANGUAGES, Finished, Line, Plan, find_backbone, find_task, said, say, stages
+from engine import LANGUAGES, Finished, Line, Plan, find_backbone, find_task, said, say, say_detail, stages
 
 
 def test_the_headline_names_the_leader_and_the_gap() -> None:
@@ -25,10 +25,10 @@ def test_the_headline_names_the_leader_and_the_gap() -> None:
 def test_the_verdict_gives_the_interval_or_declines() -> None:
     clear = board_of(*ended("1" * 100 + "0" * 100, "1" * 160 + "0" * 40))
     assert words.headline(clear, "en") == "Pretrained wins by 30 points"
-    assert words.detail(clear, "en").startswith("95 % interval of the gap: +2")
+    assert say_detail(clear, "en").startswith("95 % interval of the gap: +2")
     close = board_of(*ended("10" * 50, "01" * 50), plan=Plan(examples=5))
     assert words.headline(close, "en").startswith("Too close to call")
-    assert "-" in words.detail(close, "en")
+    assert "-" in say_detail(close, "en")
 
 
 def test_no_verdict_where_a_racer_did_not_end() -> None:

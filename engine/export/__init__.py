@@ -50,11 +50,8 @@ class Record:
 
     def public(self) -> Sequence[tuple[float, Event]]:
         """The pairs without the name under which one visitor's own pictures are kept: who knows it can see them."""
-        started, plan = self.started, self.plan
-        if not tasks.is_private(plan.task):
-            return self.pairs
-        nameless = replace(started, plan=replace(plan, task="own").to_json())
-        return [(seconds, nameless if event is started else event) for seconds, event in self.pairs]
+        nameless = replace(self.started, plan=tasks.nameless(self.plan).to_json())
+        return [(seconds, nameless if event is self.started else event) for seconds, event in self.pairs]
 
 
 def look_at(plan: Plan, split: Literal["heldout", "training"], rows: Sequence[int]) -> np.ndarray | None:

@@ -22,6 +22,7 @@ from torch import nn
 from engine.errors import UnavailableError
 from engine.export.graph import Prepared, export_elsewhere
 from engine.strings import say
+from engine.tasks import nameless
 from engine.trained import Trained
 from engine.zoo import ARCHITECTURES, Architecture
 
@@ -131,7 +132,7 @@ def _metadata(trained: Trained, lane: str) -> dict[str, str]:
         "racer": lane,
         "architecture": _architecture(trained).name,
         "classes": json.dumps(trained.classes),
-        "plan": trained.plan.to_json(),
+        "plan": nameless(trained.plan).to_json(),
         "px": str(trained.px),
         "mean": json.dumps(trained.mean),
         "std": json.dumps(trained.std),
@@ -195,7 +196,7 @@ def _readme(trained: Trained, ending: str, program: str, language: str) -> str:
         *notes,
         "",
         say("bundle.plan", language),
-        f"  {plan.to_json()}",
+        f"  {nameless(plan).to_json()}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -27,7 +27,8 @@ from engine.events import Answered, Evaluated, Event, Finished, Looked, PhaseSta
 from engine.plan import RIVALS, Plan
 from engine.recording import Stamp
 from engine.scoreboard import Curve, Scoreboard
-from engine.strings import LANGUAGES, Line, say, strings
+from engine.strings import LANGUAGES, say, strings
+from engine.telling import detail, verdict
 
 FORMAT = 1
 HERE = Path(__file__).parent
@@ -120,31 +121,6 @@ def told(stamp: Stamp, pairs: Sequence[tuple[float, Event]], pictures: np.ndarra
     }
 
 
-def verdict(board: Scoreboard, language: str) -> str:
-    """How the race came out, in one sentence that is no surer than the numbers allow."""
-    end = board.verdict()
-    if end.outcome == "unfinished":
-        stopped = [c.finished for c in board.curves.values() if c.finished and c.finished.reason != "done"]
-        if stopped and all(f.reason == "stopped" for f in stopped):
-            return say("headline.stopped", language)
-        broken = [Line(f"headline.why.{f.reason}", message=f.message) for f in stopped if f.reason != "stopped"]
-        return say("headline.none", language, why=broken[0] if broken else Line("replay.unfinished"))
-    points = abs(round(100 * end.gap))
-    number = "one" if points == 1 else "many"
-    if end.outcome == "close":
-        return say(f"headline.close.{number}", language, points=points)
-    return say(f"headline.wins.{number}", language, name=say(f"lane.{end.outcome}", language), points=points)
-
-
-def _detail(board: Scoreboard, language: str) -> str:
-    """How sure the verdict is; empty where there is none."""
-    end = board.verdict()
-    if end.outcome == "unfinished":
-        return ""
-    low, high, least = f"{100 * end.low:+.0f}", f"{100 * end.high:+.0f}", f"{100 * end.threshold:.0f}"
-    return say("detail.interval", language, low=low, high=high, least=least)
-
-
 def _texts(board: Scoreboard, started: RaceStarted, plan: Plan, stamp: Stamp, language: str) -> dict[str, Any]:
     """What is said of this one race, in one language."""
     pretrained = board.curves.get(RIVALS[1], Curve())
@@ -159,7 +135,7 @@ def _texts(board: Scoreboard, started: RaceStarted, plan: Plan, stamp: Stamp, la
         "short": say("gallery.settings", language, examples=plan.examples, learning=short),
         "stamp": say("replay.recorded", language, machine=stamp.machine, seed=plan.seed, date=stamp.date),
         "verdict": verdict(board, language),
-        "detail": _detail(board, language),
+        "detail": detail(board, language),
         "settings": _settings(started, plan, short, language),
     }
 

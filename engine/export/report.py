@@ -19,6 +19,7 @@ from engine.plan import LANES, RIVALS, Plan
 from engine.recording import Stamp
 from engine.scoreboard import TARGETS, Curve, Scoreboard
 from engine.strings import say
+from engine.telling import verdict
 
 MIXUPS = 3  # that are told, the commonest
 
@@ -134,22 +135,13 @@ def _verdict(board: Scoreboard, started: RaceStarted, language: str) -> tuple[st
     """The headline, and how sure it is."""
     end, text = board.verdict(), partial(say, language=language)
     if end.outcome == "unfinished":
-        ends = {name: board.curves[name].finished for name in RIVALS if name in board.curves}
-        for name, finished in ends.items():
-            if finished and finished.reason in ("diverged", "failed"):
-                return text(f"report.{finished.reason}", name=text(f"lane.{name}")), finished.message
-        is_stopped = any(finished and finished.reason == "stopped" for finished in ends.values())
-        return text("headline.stopped" if is_stopped else "report.unfinished"), ""
-    points = abs(round(100 * end.gap))
-    number = "one" if points == 1 else "many"
-    kind = "close" if end.outcome == "close" else "wins"
-    winner = {} if kind == "close" else {"name": text(f"lane.{end.outcome}")}
+        return verdict(board, language), ""
     gap, low, high = (f"{100 * share:+.1f}".replace("-", "−") for share in (end.gap, end.low, end.high))
     p = "< 0.001" if end.p_value < 0.001 else f"= {end.p_value:.3f}"
     sure = text("report.sure", gap=gap, low=low, high=high, p=p, count=f"{started.heldout:,}")
-    if kind == "close":
+    if end.outcome == "close":
         sure += " " + text("report.turn", least=f"{100 * end.threshold:.1f}")
-    return text(f"headline.{kind}.{number}", points=points, **winner), sure
+    return verdict(board, language), sure
 
 
 def _racer(lane: str, curve: Curve, language: str) -> tuple[str, ...]:
