@@ -196,11 +196,11 @@ def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, serv
         assert len(drawn(page, lane, "rolling")[0]) == len(rolling)
     plan = json.loads(next(r for r in log if r["event"] == "RaceStarted")["plan"])
     assert (plan["examples"], plan["epochs"], plan["learning_stages"]) == (5, 12, 1)
-    page.click("text=seconds >> nth=-1")
+    page.check("input[name=hs-axis][value=seconds]")
     page.wait_for_function("document.querySelector('[data-chart=accuracy]').layout.xaxis.title.text === 'seconds'")
     exact = [r for r in log if r["event"] == "Evaluated" and r["lane"] == "scratch" and r["is_exact"]]
     assert drawn(page, "scratch")[0] == [r["seconds"] for r in exact]
-    page.click("text=Loss and learning rate")
+    page.click("#hs-tab-loss")
     page.wait_for_selector("[data-chart=loss] .main-svg")
     steps = [r for r in log if r["event"] == "Stepped" and r["lane"] == "scratch"]
     counted = page.evaluate("document.querySelector('[data-chart=loss]').data.find((t) => t.meta[0] === 'scratch').x.length")
