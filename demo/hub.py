@@ -13,18 +13,22 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from demo import words
+from demo import words, zero
+from demo.limits import Limits, Turns
 from engine import (
     EVENTS,
     TARGETS,
     Event,
     Finished,
     HeadStartError,
+    Line,
     Plan,
+    PlanError,
     Prober,
     Progressed,
     Race,
@@ -39,7 +43,6 @@ from engine import (
     find_task,
     from_row,
     replay,
-    run_race,
     say,
     say_detail,
     say_progress,
@@ -48,16 +51,22 @@ from engine import (
 
 KEPT = 40  # logs of ended races that can still be read
 NETWORKS = 1_500_000_000  # bytes of trained networks kept, of all visitors together; the oldest go first
-WAITING = 20  # races that may wait in the queue
+END = 30.0  # seconds that the end of the program waits for a race to end
 GRACE = 30.0  # seconds a race goes on after its owner's last page is gone
 UNKNOWN = 60.0  # seconds that a waiting visitor is told where nobody knows
 SURE = 5.0  # seconds a race must have taken to correct what the probe expects
+OVERDUE = 2.0  # times the longest race that is allowed, after which one is stopped whatever was expected
 STANDING_EVERY = 0.2  # seconds between two rows that say who leads
+
+# What a phone in a classroom draws, and the other kinds only the whole page
+LIGHT = frozenset(
+    {"RaceStarted", "PhaseStarted", "Evaluated", "Answered", "Finished", "RaceFinished", "Standing", "Preparing", "Ended"}
+)
 
 State = Literal["queued", "running", "ended"]
 
 
-@dataclass
+@dataclass(eq=False)  # two logs are never the same one
 class Log:
     """The rows of one race, JSON texts; rows are only ever appended, so an index stays good for ever."""
 
@@ -65,8 +74,14 @@ class Log:
     owner: str
     state: State = "queued"
     rows: list[str] = field(default_factory=list)
-    race: Race | None = None
+    light: list[str] = field(default_factory=list)  # those of the kinds in LIGHT, with indexes of their own
+    expected: float | None = None  # seconds, as known when it was asked for
+    began: float = 0.0  # by the hub's clock, once it runs
+    round: int = 0  # in which its owner's turn comes
+    race: Race | zero.Lent | None = None
+    visitor: Context = field(default_factory=copy_context)  # whose request asked for it: on ZeroGPU the quota is hers
     is_stopping: bool = False
+    is_overdue: bool = False  # stopped because it took far too long
     is_private: bool = False  # on one visitor's pictures; decided once, because she may give them away meanwhile
     title: str = ""  # the same in every language
     date: str = field(default_factory=lambda: datetime.date.today().isoformat())
@@ -75,18 +90,27 @@ class Log:
 
     def append(self, row: dict[str, object]) -> None:
         """Add a row; `list.append` is atomic, so readers need no lock."""
-        self.rows.append(json.dumps(row, separators=(",", ":")))
+        text = json.dumps(row, separators=(",", ":"))
+        self.rows.append(text)
+        if row["event"] in LIGHT:
+            self.light.append(text)
 
 
-class QueueFullError(Exception):
+class QueueFullError(PlanError):
     """More races are waiting than anybody would wait for."""
 
 
 class Hub:
-    """One race at a time on this machine; the others wait in the order in which they came."""
+    """One race at a time on this machine. The others wait, their owners served in turn: start-time fair queueing.
 
-    def __init__(self, grace: float = GRACE, now: Callable[[], float] = time.monotonic):
-        self._grace, self._now = grace, now
+    A race's round is the one now served, or the one after its owner's last; within a round they are run in the order in
+    which they came. Goyal, Vin and Cheng 1996, with every race of weight one.
+    """
+
+    def __init__(self, grace: float = GRACE, now: Callable[[], float] = time.monotonic, limits: Limits | None = None):
+        self._grace, self._now, self.limits = grace, now, limits or Limits()
+        self._turns = Turns(self.limits, now)
+        self._round, self._served = 0, dict[str, int]()  # the round now served; owner -> the one of her last race
         self._lock = threading.Condition()
         self._logs: OrderedDict[str, Log] = OrderedDict()
         self._queue: deque[str] = deque()
@@ -97,26 +121,36 @@ class Hub:
         self._present: dict[str, int] = {}  # owner -> open streams
         self._absent_since: dict[str, float] = {}
         self._is_closed = False
-        for work in (self._run_queue, self._watch_owners):
-            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        self._runner, watcher = (
+            threading.Thread(target=work, name=work.__name__, daemon=True) for work in (self._run_queue, self._watch_owners)
+        )
+        self._runner.start()
+        watcher.start()
 
-    def start(self, plan: Plan, owner: str) -> str:
+    def start(self, plan: Plan, owner: str, address: str = "") -> str:
         """Put a race in the queue and return its id, which cannot be guessed. An owner's earlier race is stopped.
 
-        Raises PlanError or UnavailableError where it cannot be raced here, QueueFullError where too many wait.
+        address: where the visitor is, so that a new name does not make her a new visitor. Raises PlanError or
+        UnavailableError where it cannot be raced here, would take too long or comes too soon, QueueFullError where too
+        many wait.
         """
         check(plan)
         is_private = find_task(plan.task).is_private
+        expected = self._refuse_long(plan)
         with self._lock:
             mine = [race_id for race_id, log in self._logs.items() if log.owner == owner and log.state != "ended"]
-            if len([race_id for race_id in self._queue if race_id not in mine]) >= WAITING:
-                raise QueueFullError
+            if len([race_id for race_id in self._queue if race_id not in mine]) >= self.limits.queue:
+                raise QueueFullError("refusal.full", count=self.limits.queue)
+            self._turns.take(owner, address)
             for race_id in mine:
                 self._stop(race_id)
             race_id = secrets.token_urlsafe(12)
             number = 1 + sum(log.owner == owner for log in self._logs.values())
-            self._logs[race_id] = Log(plan, owner, is_private=is_private, title=_title(plan, number))
-            self._queue.append(race_id)
+            log = Log(plan, owner, is_private=is_private, title=_title(plan, number), expected=expected)
+            log.round = max(self._round, self._served.get(owner, -1) + 1)
+            self._logs[race_id] = log
+            place = sum(self._logs[other].round <= log.round for other in self._queue)
+            self._queue.insert(place, race_id)
             if owner not in self._present:
                 self._absent_since[owner] = self._now()
             self._tell_places()
@@ -201,33 +235,54 @@ class Hub:
                     self._absent_since[owner] = self._now()
 
     def close(self) -> None:
-        """Stop everything; for tests and the end of the program."""
+        """Stop everything and wait for it: a thread that is in torch when the program ends takes it down with an error."""
         with self._lock:
             self._is_closed = True
             for race_id, log in self._logs.items():
                 if log.state != "ended":
                     self._stop(race_id)
             self._lock.notify_all()
+        self._runner.join(END)
 
     def expected_seconds(self, plan: Plan, may_probe: bool = True) -> float | None:
         """About how long a race takes here; probes the machine where that may be and it is free. None where nobody knows.
 
         Raises PlanError for an unknown task or backbone.
         """
+        if zero.is_lending():  # nothing may be probed there
+            return zero.gauge.seconds(plan)
         expected = self._prober.estimate(plan, may_probe=lambda: may_probe and self._running is None)
         return None if expected is None else expected * self._corrections.get(_kind(plan), 1.0)
 
     def fit(self, plan: Plan, seconds: float) -> Plan | None:
         """This plan made to end within so many seconds; None where it does, or where nobody knows. Probes nothing."""
-        if self.expected_seconds(plan, may_probe=False) is None:
+        if zero.is_lending() or self.expected_seconds(plan, may_probe=False) is None:
             return None
         return self._prober.fit(plan, seconds / self._corrections.get(_kind(plan), 1.0))
 
-    def _wait(self, plan: Plan) -> float:
-        try:
-            return self._prober.estimate(plan, may_probe=lambda: False) or UNKNOWN
-        except Exception:  # its pictures were given away meanwhile, say; the queue goes on whatever it is
-            return UNKNOWN
+    def _refuse_long(self, plan: Plan) -> float | None:
+        """What is expected of this plan, as far as is known. Raises PlanError where it is too long, with what would fit."""
+        longest, expected = self.limits.longest, self.expected_seconds(plan, may_probe=False)
+        if expected is None or expected <= longest:
+            return expected
+        facts = {"minutes": _minutes(expected), "most": _minutes(longest)}
+        quick = self.fit(plan, longest)
+        if quick is None or (self.expected_seconds(quick, may_probe=False) or 0) > longest:
+            raise PlanError("refusal.long", **facts)
+        if quick.budget != plan.budget or quick.budget == "seconds":
+            raise PlanError("refusal.long.seconds", **facts, seconds=round(quick.seconds))
+        size = "size" if quick.px != plan.px else "epochs"
+        raise PlanError(f"refusal.long.{size}", **facts, epochs=quick.epochs, px=quick.px)
+
+    def _wait(self, log: Log) -> float:
+        """Seconds until this race will be over, once its turn has come."""
+        if log.expected is None:
+            try:
+                log.expected = self._prober.estimate(log.plan, may_probe=lambda: False)
+            except Exception:  # its pictures were given away meanwhile, say; the queue goes on whatever it is
+                return UNKNOWN
+        gone = self._now() - log.began if log.state == "running" else 0.0
+        return max(1.0, (log.expected or UNKNOWN) - gone)
 
     def _stop(self, race_id: str) -> None:
         log = self._logs[race_id]
@@ -244,12 +299,11 @@ class Hub:
     def _tell_places(self) -> None:
         ahead = 0.0
         if self._running:
-            current = self._logs[self._running]
-            ahead = self._wait(current.plan)
+            ahead = self._wait(self._logs[self._running])
         for place, race_id in enumerate(self._queue, 1):
             log = self._logs[race_id]
             log.append({"event": "Queued", "place": place, "wait": round(ahead), "watch": self._running or ""})
-            ahead += self._wait(log.plan)
+            ahead += self._wait(log)
 
     def _run_queue(self) -> None:
         while True:
@@ -259,7 +313,9 @@ class Hub:
                     return
                 race_id = self._queue.popleft()
                 log = self._logs[race_id]
-                self._running, log.state = race_id, "running"
+                self._running, log.state, log.began = race_id, "running", self._now()
+                self._round = self._served[log.owner] = log.round
+                self._served = {owner: last for owner, last in self._served.items() if last >= self._round}
                 self._tell_places()
             self._run(log)
             with self._lock:
@@ -269,7 +325,7 @@ class Hub:
         try:
             scribe = Scribe(log)
             began = self._now()
-            log.race = run_race(log.plan)
+            log.race = zero.race(log.plan, scribe.tell, log.visitor)
             if log.is_stopping:
                 log.race.stop()
             for event in log.race:
@@ -282,13 +338,17 @@ class Hub:
                         3.0, max(0.3, event.wall_seconds / (expected or event.wall_seconds))
                     )
             self._keep(log, log.race.trained)
-            log.append({"event": "Ended", "reason": "stopped" if log.is_stopping else "done"})
+            ended: dict[str, object] = {"event": "Ended", "reason": "stopped" if log.is_stopping else "done"}
+            if log.is_overdue:
+                most = _minutes(self.limits.longest)
+                ended["message"] = words.everywhere(lambda language: say("refusal.overdue", language, most=most))
+            log.append(ended)
         except Exception as error:  # the next race must be able to start, and the page must hear of it
             log.append({"event": "Ended", "reason": "failed", "message": _failure(error, log.is_private)})
         finally:
             if log.race:
                 log.race.close()
-            log.race = None
+            log.race, log.visitor = None, Context()
 
     def _keep(self, log: Log, trained: Trained | None) -> None:
         with self._lock:
@@ -307,6 +367,9 @@ class Hub:
                     since = self._absent_since.get(log.owner)
                     if log.state != "ended" and since is not None and self._now() - since > self._grace:
                         self._stop(race_id)
+                    if log.state == "running" and self._now() - log.began > OVERDUE * self.limits.longest:
+                        log.is_overdue = True
+                        self._stop(race_id)
 
 
 class Scribe:
@@ -322,6 +385,10 @@ class Scribe:
             return False
         ends = [curve.finished for curve in self._board.curves.values()]
         return bool(ends) and all(end and end.reason == "done" for end in ends)
+
+    def tell(self, line: Line) -> None:
+        """What there is to say before the start."""
+        self._log.append({"event": "Preparing", "text": words.everywhere(line.said), "progress": 0.0})
 
     def write(self, seconds: float, event: Event) -> None:
         """One event, `seconds` after the start of the race."""
@@ -366,6 +433,11 @@ def _title(plan: Plan, number: int) -> str:
     """What a visitor's race is called in a list: "2. Tabletop, ResNet-10, 20 × 10"."""
     task, backbone = find_task(plan.task), find_backbone(plan.backbone)
     return f"{number}. {task.title}, {backbone.title}, {plan.examples} × {len(task.classes)}"
+
+
+def _minutes(seconds: float) -> str:
+    """In minutes, to be read: 30, 1.5, 0.2."""
+    return f"{max(0.1, round(seconds / 60, 1)):g}"
 
 
 def _kind(plan: Plan) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,9 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from conftest import Clock
 from visitors import texture
 
-from demo.hub import WAITING, Hub, Log, QueueFullError, Scribe, standing
+from demo.hub import LIGHT, Hub, Log, QueueFullError, Scribe, standing
+from demo.limits import Limits
 from engine import (
     LANGUAGES,
     Album,
@@ -38,6 +41,15 @@ SHORT = Plan(examples=3, epochs=1, learning_stages=1)
 @pytest.fixture
 def hub(tiny: Path) -> Iterator[Hub]:
     hub = Hub(grace=60)
+    yield hub
+    hub.close()
+    until(lambda: hub.running is None)
+
+
+@pytest.fixture
+def strict(tiny: Path) -> Iterator[Hub]:
+    """A hub that allows little."""
+    hub = Hub(grace=60, limits=Limits(longest=60, races=3, queue=2))
     yield hub
     hub.close()
     until(lambda: hub.running is None)
@@ -174,15 +186,15 @@ def test_old_logs_are_forgotten_but_never_the_recorded_race(hub: Hub, monkeypatc
     assert hub.find("recorded") is not None
 
 
-def test_a_full_queue_leaves_a_running_race_alone(hub: Hub) -> None:
-    first = hub.start(LONG, "ann")
-    until(lambda: hub.running == first)
-    for k in range(WAITING):
-        hub.start(SHORT, f"visitor {k}")
+def test_a_full_queue_leaves_a_running_race_alone(strict: Hub) -> None:
+    first = strict.start(LONG, "ann")
+    until(lambda: strict.running == first)
+    for k in range(2):
+        strict.start(SHORT, f"visitor {k}")
     with pytest.raises(QueueFullError):
-        hub.start(SHORT, "ann")
-    assert hub.running == first
-    log = hub.find(first)
+        strict.start(SHORT, "ann")
+    assert strict.running == first
+    log = strict.find(first)
     assert log is not None
     assert not log.is_stopping
 
@@ -231,13 +243,126 @@ def test_what_cannot_be_raced_never_enters_the_queue(hub: Hub) -> None:
     assert hub.running is None
 
 
-def test_the_queue_has_an_end(hub: Hub) -> None:
+def test_the_queue_has_an_end(strict: Hub) -> None:
+    first = strict.start(LONG, "ann")
+    until(lambda: strict.running == first)
+    for k in range(2):
+        strict.start(SHORT, f"visitor {k}")
+    with pytest.raises(QueueFullError, match="2 races are waiting already"):
+        strict.start(SHORT, "one more")
+
+
+def test_who_starts_too_often_is_refused_and_her_race_goes_on(strict: Hub) -> None:
+    for _ in range(3):
+        race = strict.start(LONG, "ann")
+    with pytest.raises(PlanError, match="3 races an hour"):
+        strict.start(LONG, "ann")
+    until(lambda: strict.running == race)
+    strict.start(SHORT, "bob")
+
+
+@pytest.mark.parametrize(
+    ("fit", "sentence"),
+    [
+        (replace(LONG, epochs=20), "about 2 min here, and 1 min is the most on this server; 20 epochs would fit"),
+        (replace(LONG, epochs=20, px=64), "20 epochs at 64 px would fit"),
+        (replace(LONG, budget="seconds", seconds=36), "36 s of compute for each racer would fit"),
+        (None, "choose fewer epochs"),
+    ],
+)
+def test_a_race_that_would_take_too_long_is_refused_with_what_would_fit(
+    strict: Hub, monkeypatch: pytest.MonkeyPatch, fit: Plan | None, sentence: str
+) -> None:
+    monkeypatch.setattr(strict._prober, "estimate", lambda plan, may_probe: 120.0 if plan == LONG else 50.0)
+    monkeypatch.setattr(strict._prober, "fit", lambda plan, seconds: fit)
+    with pytest.raises(PlanError, match=sentence):
+        strict.start(LONG, "ann")
+    assert strict.running is None
+
+
+@pytest.mark.slow
+def test_a_race_that_nobody_could_foresee_is_stopped_when_it_takes_far_too_long(tiny: Path) -> None:
+    hub = Hub(limits=Limits(longest=0.3))
+    log = hub.find(hub.start(LONG, "ann"))
+    until(lambda: log.state == "ended")  # type: ignore[union-attr]
+    end = rows(log)[-1]
+    assert end["reason"] == "stopped"
+    assert set(end["message"]) == set(LANGUAGES)
+    hub.close()
+
+
+def test_whoever_just_raced_goes_behind_those_who_have_not(hub: Hub) -> None:
     first = hub.start(LONG, "ann")
     until(lambda: hub.running == first)
-    for k in range(WAITING):
-        hub.start(SHORT, f"visitor {k}")
-    with pytest.raises(QueueFullError):
-        hub.start(SHORT, "one more")
+    bob = hub.start(LONG, "bob")
+    again = hub.start(SHORT, "ann")  # ends her first race: it is bob's turn
+    until(lambda: hub.running == bob)
+    cat = hub.start(SHORT, "cat")
+    places = {race: rows(hub.find(race))[-1]["place"] for race in (cat, again)}
+    assert places == {cat: 1, again: 2}
+
+
+def test_the_waiting_time_counts_down(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    hub = Hub(now=clock)
+    monkeypatch.setattr(hub._prober, "estimate", lambda plan, may_probe: 100.0)
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    clock.time = 30.0
+    second, third = hub.start(SHORT, "bob"), hub.start(SHORT, "cat")
+    assert [rows(hub.find(race))[-1]["wait"] for race in (second, third)] == [70, 170]
+    hub.close()
+    until(lambda: hub.running is None)
+
+
+def test_a_start_waits_for_no_probe_and_no_look_at_the_memory(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    import demo.hub
+
+    looking, done = threading.Event(), threading.Event()
+
+    def look(plan: Plan) -> None:
+        if plan == LONG:
+            looking.set()
+            done.wait(10)
+
+    monkeypatch.setattr(demo.hub, "check", look)
+    slow = threading.Thread(target=hub.start, args=(LONG, "ann"))
+    slow.start()
+    looking.wait(10)
+    log = hub.find(hub.start(SHORT, "bob"))
+    until(lambda: log.state == "ended")  # type: ignore[union-attr]
+    done.set()
+    slow.join()
+
+
+def test_of_many_starts_at_once_one_runs_and_the_rest_wait_or_are_refused(hub: Hub) -> None:
+    told: list[str] = []
+
+    def click(k: int) -> None:
+        try:
+            hub.start(LONG, f"visitor {k}")
+            told.append("started")
+        except QueueFullError as error:
+            told.append(str(error))
+
+    clicks = [threading.Thread(target=click, args=(k,)) for k in range(50)]
+    for each in clicks:
+        each.start()
+    for each in clicks:
+        each.join()
+    assert len(told) == 50
+    assert told.count("started") in (20, 21)  # the first may have begun to run before the queue was full
+    until(lambda: hub.running is not None)
+    assert sum(log.state == "running" for log in hub._logs.values()) == 1
+
+
+def test_a_phone_gets_only_the_rows_that_it_draws(hub: Hub) -> None:
+    log = hub.find(hub.start(SHORT, "ann"))
+    assert log is not None
+    until(lambda: log.state == "ended")
+    assert log.light == [row for row in log.rows if json.loads(row)["event"] in LIGHT]
+    assert {"Stepped", "Looked", "Judged", "Queued"}.isdisjoint(json.loads(row)["event"] for row in log.light)
+    assert json.loads(log.light[-1])["event"] == "Ended"
 
 
 def test_ids_are_long_and_differ(hub: Hub) -> None:
@@ -247,12 +372,12 @@ def test_ids_are_long_and_differ(hub: Hub) -> None:
 
 
 def test_a_refusal_on_the_way_is_told_in_every_language(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    import demo.hub
+    import demo.zero
 
     def fail(_plan: Plan) -> None:
         raise UnavailableError("refusal.task.closed", title="Ants")
 
-    monkeypatch.setattr(demo.hub, "run_race", fail)
+    monkeypatch.setattr(demo.zero, "run_race", fail)
     log = hub.find(hub.start(SHORT, "ann"))
     assert log is not None
     until(lambda: log.state == "ended")
@@ -261,13 +386,13 @@ def test_a_refusal_on_the_way_is_told_in_every_language(hub: Hub, monkeypatch: p
 
 
 def test_a_failing_race_says_so_and_the_next_one_runs(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    import demo.hub
+    import demo.zero
 
     def fail(_plan: Plan) -> None:
         raise RuntimeError("the disk is on fire")
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo.hub, "run_race", fail)
+        patch.setattr(demo.zero, "run_race", fail)
         log = hub.find(hub.start(SHORT, "ann"))
         assert log is not None
         until(lambda: log.state == "ended")

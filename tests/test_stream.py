@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from test_hub import SHORT, secret, until  # noqa: F401  # a fixture
 
 from demo import stream
 from demo.hub import Hub, Log
+from demo.stream import Broadcast
+from engine import Plan
 
 _ENDED: list[Log] = []  # raced once; the routes only read it
 
@@ -124,3 +128,173 @@ def test_an_open_stream_counts_as_the_owners_presence(served: tuple[TestClient, 
     client.get(f"{stream.BASE}/races/{race}/events?visitor=ann")
     assert "ann" not in hub._present  # it came and went, and of an ended race nothing is kept
     assert "ann" not in hub._absent_since
+
+
+def test_too_many_streams_are_refused_with_a_sentence(served: tuple[TestClient, Hub, str]) -> None:
+    client, hub, race = served
+    hub.limits = replace(hub.limits, streams=0)
+    answer = client.get(f"{stream.BASE}/races/{race}/events")
+    assert answer.status_code == 503
+    assert answer.text.startswith("too many viewers")
+
+
+# --- the broadcast: a log is written by hand, readers are tasks ------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log is looked at all the time."""
+    monkeypatch.setattr(stream, "LOOK", 0.001)
+    monkeypatch.setattr(stream, "PAUSE", 0.001)
+
+
+def written(count: int) -> Log:
+    log = Log(Plan(), "ann", state="running")
+    write(log, count)
+    return log
+
+
+def write(log: Log, count: int) -> None:
+    for _ in range(count):
+        log.append({"event": "Stepped", "n": len(log.rows)})
+
+
+def numbers(messages: list[bytes]) -> list[int]:
+    return [row["n"] for _, rows in batches(b"".join(messages).decode()) for row in rows]
+
+
+async def read(broadcast: Broadcast, log: Log, first: int = 0) -> list[bytes]:
+    return [message async for message in broadcast.follow(log, first)]
+
+
+async def soon(is_so: Callable[[], bool]) -> None:
+    """Wait for it a moment."""
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0.001)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(story(), 10))  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("quick")
+def test_all_readers_get_the_same_bytes_encoded_once() -> None:
+    async def story() -> None:
+        broadcast, log = Broadcast(), written(3)
+        readers = [asyncio.create_task(read(broadcast, log)) for _ in range(5)]
+        for _ in range(4):
+            await asyncio.sleep(0.005)
+            write(log, 2)
+        log.state = "ended"
+        told = [await reader for reader in readers]
+        assert all(numbers(messages) == list(range(11)) for messages in told)
+        later = [messages[1:] for messages in told]
+        assert later[0]
+        assert all(mine is first for messages in later for mine, first in zip(messages, later[0], strict=True))
+
+    run(story)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("first", [0, 2, 5, 6])
+def test_a_reader_that_comes_in_the_middle_or_again_has_no_hole_and_nothing_twice(first: int) -> None:
+    async def story() -> None:
+        broadcast, log = Broadcast(), written(1)
+        early = asyncio.create_task(read(broadcast, log))
+        await asyncio.sleep(0.01)
+        write(log, 4)
+        late = asyncio.create_task(read(broadcast, log, first))
+        await asyncio.sleep(0.01)
+        write(log, 4)
+        log.state = "ended"
+        assert numbers(await early) == list(range(9))
+        assert numbers(await late) == list(range(first, 9))
+
+    run(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_slow_reader_holds_nobody_back_and_gets_what_it_missed_at_once() -> None:
+    async def story() -> None:
+        broadcast, log = Broadcast(), written(1)
+        slow = broadcast.follow(log, 0)
+        told = [await anext(slow)]
+        quick = asyncio.create_task(read(broadcast, log))
+        for _ in range(5):
+            await asyncio.sleep(0.005)
+            write(log, 3)
+        log.state = "ended"
+        assert numbers(await quick) == list(range(16))
+        told += [message async for message in slow]
+        assert numbers(told) == list(range(16))
+        assert len(told) == 2
+
+    run(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_log_is_looked_at_only_while_somebody_reads() -> None:
+    async def story() -> None:
+        broadcast, log = Broadcast(), written(1)
+        reader = asyncio.create_task(read(broadcast, log))
+        await soon(lambda: bool(broadcast._feeds))
+        (feed,) = broadcast._feeds.values()
+        reader.cancel()
+        await soon(feed.task.done)
+        assert broadcast._feeds == {}
+
+    run(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_after_a_long_silence_a_comment_keeps_the_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT", 0.005)
+
+    async def story() -> None:
+        messages = Broadcast().follow(written(1), 0)
+        assert numbers([await anext(messages)]) == [0]
+        assert [await anext(messages), await anext(messages)] == [stream.STILL] * 2
+        await messages.aclose()
+
+    run(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_phone_follows_the_light_rows_by_indexes_of_their_own() -> None:
+    async def story() -> None:
+        broadcast, log = Broadcast(), written(3)
+        log.append({"event": "Finished", "n": 7})
+        log.state = "ended"
+        (message,) = [each async for each in broadcast.follow(log, 0, light=True, mark="race.")]
+        assert message == b'id: race.1\ndata: [{"event":"Finished","n":7}]\n\n'
+
+    run(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_viewer_who_vanishes_is_no_longer_present(served: tuple[TestClient, Hub, str]) -> None:
+    _, hub, _ = served
+    log = hub._logs["open"] = written(1)
+    gone = asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        pass
+
+    async def story() -> None:
+        path = f"{stream.BASE}/races/open/events"
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"visitor=ann", "headers": []}
+        app = Starlette(routes=stream.routes(hub))
+        visit = asyncio.create_task(app(scope, receive, send))  # type: ignore[arg-type]
+        await soon(lambda: "ann" in hub._present)
+        gone.set()
+        await visit
+        assert hub._present == {}
+        assert "ann" in hub._absent_since
+
+    run(story)
+    log.state = "ended"
