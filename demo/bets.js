@@ -1,5 +1,5 @@
 // Keeps a bet, scores it when its race has ended, and remembers the best ones in this browser. Reads rows, trains nothing.
-// Runs after part.js, which gives `known`, `language`, `$`, `fill` and `window.headstart`.
+// Runs after score.js and part.js, which gives `known`, `language`, `$`, `fill` and `window.headstart`.
 const KEPT = 5; // best bets
 const words = known.words;
 
@@ -17,33 +17,6 @@ const store = {
 let bet = store.read("bet", null);
 let best = store.read("bets", []);
 let race = null; // what is shown: { id, isMine, hasBegun, isOver, plan, points, ends }
-
-// --- the score -----------------------------------------------------------------------------------------------------
-
-// 100 less 4 for every point that the gap is off
-const worthOfGap = (said, came) => Math.max(0, Math.round(100 - 4 * Math.abs(said - came)));
-
-// 100 less a third for every doubling that the seconds are off; null is never
-function worthOfCrossing(said, came) {
-  if (said === null || came === null) return said === came ? 100 : 0;
-  const doublings = Math.abs(Math.log2(Math.max(said, 0.1) / Math.max(came, 0.1))); // a tenth is what can be entered
-  return Math.max(0, Math.round(100 * (1 - doublings / 3)));
-}
-
-// Seconds until the exact points reached the target, straight between them; null where they did not (Curve.time_to)
-function crossing(points) {
-  let before = null;
-  for (const point of points) {
-    const share = point.correct / point.total;
-    if (share >= known.target) {
-      if (!before) return point.seconds;
-      const low = before.correct / before.total;
-      return before.seconds + ((point.seconds - before.seconds) * (known.target - low)) / (share - low);
-    }
-    before = point;
-  }
-  return null;
-}
 
 // --- what is said --------------------------------------------------------------------------------------------------
 
@@ -108,7 +81,7 @@ function over(end) {
     keep({ ...bet, race: null, after: race.id });
     return paint(words.returned);
   }
-  tellScore(100 * end.gap, crossing(race.points));
+  tellScore(100 * end.gap, crossing(race.points, known.target));
   keep(null);
   return paint();
 }

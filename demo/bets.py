@@ -14,14 +14,14 @@ import gradio as gr
 from demo import part
 from engine import RANGES, TARGETS, said
 
-SCRIPT = Path(__file__).with_suffix(".js")
+SCRIPT, SCORE = Path(__file__).with_suffix(".js"), Path(__file__).with_name("score.js")
 TARGET = TARGETS[1]  # the share whose crossing is bet on: the 80 % that stands on the racer's card
 GAP = (-20, 80, 30)  # points: the slider's ends and where it begins
 
 
 def build() -> gr.HTML:
     """The component."""
-    return part.build("hs-bets", SCRIPT, markup, known)
+    return part.build("hs-bets", (SCORE, SCRIPT), markup, known)
 
 
 def known(language: str) -> dict[str, Any]:

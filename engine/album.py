@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,9 +52,15 @@ def survey(path: Path, title: str, seed: int = 0) -> Generator[Progressed, None,
 
 
 def from_groups(
-    title: str, groups: Mapping[str, Sequence[tuple[str, bytes]]], seed: int = 0
+    title: str,
+    groups: Mapping[str, Sequence[tuple[str, bytes]]],
+    seed: int = 0,
+    heldout: Collection[str] | None = None,
 ) -> Generator[Progressed, None, Album]:
-    """The album of pictures held in memory: class name -> (file name, bytes). Split and refused as in `survey`."""
+    """The album of pictures held in memory: class name -> (file name, bytes). Split and refused as in `survey`.
+
+    Where `heldout` is given, exactly the files of these names are held out, in whatever class they are.
+    """
     files: dict[str, Member] = {}
     for raw, members in groups.items():
         kind = class_name(raw)
@@ -62,7 +68,8 @@ def from_groups(
             unique, n = f"{kind}/{name}", 1
             while unique in files:
                 unique, n = f"{kind}/{name} ({n + 1})", n + 1
-            files[unique] = Member(unique, kind, "", partial(pictures.read, data))
+            split = "" if heldout is None else "heldout" if name in heldout else "training"
+            files[unique] = Member(unique, kind, split, partial(pictures.read, data))
     bare = [left_out_of(raw, Line("note.bare")) for raw, members in groups.items() if not members]
     notes = [some(bare)] if bare else []
     return (yield from look_through(title, list(files.values()), {}, notes, seed))

@@ -12,7 +12,7 @@ from visitors import TWO, Files, folder, look, look_at, packed, pixels, refusal,
 
 from engine import album
 from engine.errors import DataError
-from engine.events import Progressed
+from engine.events import Progressed, finish
 
 
 @pytest.mark.parametrize("make", [zipped, unpacked])
@@ -172,3 +172,11 @@ def test_real_sets_are_read_as_they_are(name: str, classes: int, training: int, 
     assert len(found.classes) == classes
     assert (sum(map(len, found.training)), sum(map(len, found.heldout))) == (training, heldout)
     assert not any("left out" in note for note in found.notes)
+
+
+def test_who_brings_a_split_along_keeps_it() -> None:
+    groups = {kind: [(f"{n}.png", packed(texture(100 * k + n))) for n in range(6)] for k, kind in enumerate(("a", "b"))}
+    found = finish(album.from_groups("mine", groups, heldout={"1.png", "4.png"}))
+    for kind, held in zip(groups.values(), found.heldout, strict=True):
+        assert shown(held) == pixels(dict(kind[n] for n in (1, 4)))
+    assert [len(kind) for kind in found.training] == [4, 4]
