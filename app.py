@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import signal
 import sys
@@ -14,9 +15,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves thi
 
 from starlette.middleware import Middleware
 
-from demo import files, language, look, page, stream, words
-from demo.hub import GRACE, Hub
+from demo import classroom, files, language, look, page, stream, viewer, words
+from demo.hub import END, GRACE, Hub
+from demo.limits import Limits
 from demo.offer import Offer
+from demo.rooms import Rooms
 from demo.shelf import Shelf
 from engine import HeadStartError, Plan, add_backbone_text, add_task, finish, load_embedded, survey
 
@@ -31,7 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
             f"Head Start cannot start: HEADSTART_GRACE is {os.environ['HEADSTART_GRACE']!r}; give seconds", file=sys.stderr
         )
         return 1
-    hub, offer, shelf = Hub(grace), Offer(), Shelf()
+    try:
+        limits = Limits.from_environment()
+    except HeadStartError as error:
+        print(f"Head Start cannot start: {error}", file=sys.stderr)
+        return 1
+    auth = os.environ.get("HEADSTART_AUTH", "")
+    if auth and not all(auth.partition(":")[::2]):
+        print("Head Start cannot start: HEADSTART_AUTH is not of the form user:password", file=sys.stderr)
+        return 1
+    hub, offer, shelf = Hub(grace, limits=limits), Offer(), Shelf()
+    rooms, broadcast = Rooms(hub, shelf.give_away), stream.Broadcast()
     signal.signal(signal.SIGTERM, _leave)
     try:
         for path in asked.pictures:
@@ -39,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             add_task(path.name, finish(survey(path, path.stem)))
         for text in asked.weights:
             add_backbone_text(text)
-        blocks = page.build(hub, offer, shelf)
+        blocks = page.build(hub, offer, shelf, rooms)
     except HeadStartError as error:
         print(f"Head Start cannot start: {error}", file=sys.stderr)
         return 1
@@ -47,24 +60,35 @@ def main(arguments: list[str] | None = None) -> int:
         hub.add_recording("recorded", page.RECORDING)
     except HeadStartError as error:
         print(f"No recorded race is shown: {error}", file=sys.stderr)
-    threading.Thread(target=warm_up, args=(hub, offer), daemon=True).start()
+    warming = threading.Thread(target=warm_up, args=(hub, offer), daemon=True)
+    warming.start()
+    routes = [
+        *stream.routes(hub, broadcast),
+        *files.routes(hub),
+        *viewer.routes(hub, rooms, broadcast),
+        *classroom.routes(rooms),
+    ]
     blocks.queue(max_size=64, default_concurrency_limit=4)
     try:
         blocks.launch(
             theme=look.theme(),
             css=look.css(),
             i18n=words.translations(),
-            footer_links=[],
+            footer_links=["api"],
             max_threads=80,
             max_file_size="300mb",
             strict_cors=True,
-            app_kwargs={"routes": [*stream.routes(hub), *files.routes(hub)], "middleware": [Middleware(language.InAddress)]},
+            auth=(auth.partition(":")[0], auth.partition(":")[2]) if auth else None,
+            mcp_server=not auth and importlib.util.find_spec("mcp") is not None,  # MCP asks for no login
+            app_kwargs={"routes": routes, "middleware": [Middleware(language.InAddress)]},
         )
     except OSError as error:  # the port is taken
         print(f"Head Start cannot start: {error}", file=sys.stderr)
         return 1
     finally:
         blocks.close(verbose=False)  # Gradio deletes what is left of uploads
+        warming.join(END)
+        rooms.close()
         hub.close()
         shelf.close()
     return 0

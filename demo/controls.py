@@ -47,6 +47,13 @@ class Controls:
     boxes: list[gr.Accordion]  # in the order of BOXES
 
     @property
+    def task(self) -> gr.Dropdown:
+        """Where pictures are picked."""
+        widget = self.widgets["task"]
+        assert isinstance(widget, gr.Dropdown)
+        return widget
+
+    @property
     def inputs(self) -> list[Component]:
         """The widgets in the order in which `read_plan` takes their values."""
         return [self.widgets[name] for name in ORDER]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
+VIEWER = "viewer"  # the phones' page, which has its style to itself
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 
@@ -68,5 +69,7 @@ def css() -> str:
     inks = {**LANES, "chance": CHANCE, "learning": LEARNING, "grid": GRID, "ink": TEXT}
     light = "".join(f"--hs-{name}:{ink.light};" for name, ink in inks.items())
     dark = "".join(f"--hs-{name}:{ink.dark};" for name, ink in inks.items())
-    sheets = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.css"))]
+    sheets = [
+        path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.css")) if path.stem != VIEWER
+    ]
     return f":root{{{light}}}.dark{{{dark}}}\n" + "\n".join(sheets)

@@ -53,6 +53,16 @@ class Offer:
                 self._reasons[url] = obtainable(address)
             self._asked = self._now()
 
+    def has_task(self, name: str, own: tuple[str, ...] = ()) -> bool:
+        """Whether a visitor whose own sets are `own` may race on this set here and now."""
+        if name not in task_names() or (find_task(name).is_private and name not in own):
+            return False
+        return self._task_reason(name, "en") is None
+
+    def has_backbone(self, name: str) -> bool:
+        """Whether this network can be raced with here and now."""
+        return name in backbone_names() and self._backbone_reason(name, "en") is None
+
     def tasks(self, own: tuple[str, ...] = (), language: str = "en") -> list[tuple[str, str]]:
         """(what stands in the list, name) of every set that can be raced on here; `own` are this visitor's."""
         offered = []

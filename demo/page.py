@@ -13,7 +13,9 @@ from urllib.parse import quote, urlencode
 import gradio as gr
 
 from demo import (
+    api,
     bets,
+    classroom,
     compare,
     controls,
     embedding,
@@ -28,9 +30,11 @@ from demo import (
     views,
     why,
     words,
+    zero,
 )
-from demo.hub import WAITING, Hub, QueueFullError
+from demo.hub import Hub
 from demo.offer import Offer
+from demo.rooms import Rooms
 from demo.shelf import Shelf
 from engine import HeadStartError, Plan, PlanError, find_backbone, find_task, say, side, stages
 
@@ -41,7 +45,7 @@ TABS = 1000  # open pages whose newest settings are remembered
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
+def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
     """The whole page over this hub. It is painted in English first, and told over in the visitor's language at once."""
     plan, newest = Plan(), Newest()
     # Uploads that a handler did not delete itself are gone after an hour
@@ -66,9 +70,11 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
                 "compare": compare.build,
                 "take": takeaway.build,
                 "lesson": _lesson,
+                "class": lambda: classroom.build(rooms, shelf, offer, kept, panel.task),
             }
         )
         net, strip, everything, about = drawn["network"]
+        api.build(hub)
 
         def offered(state: dict[str, str], seen: Plan, language: str) -> tuple[Any, ...]:
             """The lists of pictures and networks for this visitor, with the plan's own picked."""
@@ -84,9 +90,9 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
 
         def allowed(state: dict[str, str], asked: Plan) -> Plan:
             """The plan, if this visitor may race on its pictures. Raises PlanError: another visitor's are not hers."""
-            tasks, networks = offer.tasks(shelf.of(state.get("visitor", ""))), offer.backbones()
-            for name, offers in ((asked.task, tasks), (asked.backbone, networks)):
-                if name not in {each for _, each in offers}:
+            has_task = offer.has_task(asked.task, shelf.of(state.get("visitor", "")))
+            for name, is_there in ((asked.task, has_task), (asked.backbone, offer.has_backbone(asked.backbone))):
+                if not is_there:
                     raise PlanError("refusal.offer", name=repr(name))
             return asked
 
@@ -144,11 +150,10 @@ def build(hub: Hub, offer: Offer, shelf: Shelf) -> gr.Blocks:
             state = {**state, "visitor": state.get("visitor") or secrets.token_urlsafe(12)}
             try:
                 plan = allowed(state, controls.read_plan(values))
-                race = hub.start(plan, state["visitor"])
-            except QueueFullError:
-                return state, refusal(say("refusal.full", language, count=WAITING), language)
+                race = hub.start(plan, state["visitor"], _address(request))
             except HeadStartError as error:
                 return state, refusal(error.said(language), language)
+            rooms.follow(state["visitor"], race)
             shelf.touch(plan.task)
             state["race"] = race
             return state, {"race": race, "me": state["visitor"], "owner": True, **told(plan)}
@@ -309,6 +314,12 @@ def _facts(plan: Plan, offer: Offer) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.Mark
     return net, strip, everything, about
 
 
+def _address(request: gr.Request) -> str:
+    """Where a visitor's request comes from; "" where nobody knows."""
+    client = getattr(request, "client", None)
+    return client.host if client else ""
+
+
 def _lesson() -> gr.HTML:
     """The bets above the steps, the challenge below them; returns the steps."""
     bets.build()
@@ -327,6 +338,8 @@ def _cost(hub: Hub, plan: Plan, language: str, may_probe: bool) -> tuple[Any, ..
     task, seconds = find_task(plan.task), hub.expected_seconds(plan, may_probe)
     facts = stages(plan.backbone, len(task.classes), side(plan))
     learns = words.learning_choice(plan.learning_stages, facts, language)
+    if zero.is_lending():
+        return f"{learns} {zero.cost(plan, language)}", gr.update(visible=False)
     if seconds is None:
         later = say("cost.later" if may_probe else "cost.soon", language)
         return f"{learns} {later}", gr.update(visible=False)

@@ -19,19 +19,26 @@ COMMON = Path(__file__).with_name("part.js")
 
 
 def build(
-    elem_id: str, script: Path, markup: Callable[[str], str], known: Callable[[str], dict[str, Any]], value: Any = None
+    elem_id: str,
+    script: Path | tuple[Path, ...],
+    markup: Callable[[str], str],
+    known: Callable[[str], dict[str, Any]],
+    value: Any = None,
 ) -> gr.HTML:
     """A component that shows `markup(language)` and runs `script`, which finds `known(language)` under the name `known`.
+
+    Several scripts are one, in their order.
 
     The script also finds `element`, `props`, `watch` and `trigger` of gr.HTML, and what `part.js` defines. The markup holds
     nothing that a visitor wrote.
     """
     told = {language: {"markup": markup(language), **known(language)} for language in LANGUAGES}
+    scripts = script if isinstance(script, tuple) else (script,)
     code = COMMON.read_text(encoding="utf-8").replace("__TOLD__", json.dumps(told, ensure_ascii=False))
     return gr.HTML(
         value,
         html_template=_inert(markup("en")),
-        js_on_load=code + script.read_text(encoding="utf-8"),
+        js_on_load=code + "".join(each.read_text(encoding="utf-8") for each in scripts),
         apply_default_css=False,
         elem_id=elem_id,
     )

@@ -148,6 +148,16 @@ class Shelf:
         self.clear(owner)
         return name
 
+    def add_album(self, owner: str, album: Album) -> str:
+        """Make pictures that were gathered elsewhere a task of this visitor's; returns its name. Raises DataError."""
+        return self._keep(owner, album, None)
+
+    def give_away(self, owner: str, name: str) -> None:
+        """Forget one set of this visitor's."""
+        with self._lock:
+            if name in self._sets and self._sets[name].owner == owner:
+                self._remove(name)
+
     def _draft(self, owner: str) -> Draft:
         draft = self._drafts.setdefault(owner, Draft())
         self._drafts.move_to_end(owner)

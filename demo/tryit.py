@@ -18,7 +18,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo import words
+from demo import words, zero
 from demo.hub import Hub
 from engine import Answer, HeadStartError, Plan, Trained, cells, find_task, say
 
@@ -105,7 +105,10 @@ def build(hub: Hub, kept: gr.BrowserState) -> Parts:
             return
         yield _note(say("try.looking", language))
         try:
-            parts = [_titled(title, show(trained.answer(picture), trained.classes, language)) for title, trained in asked]
+            parts = [
+                _titled(title, show(zero.apart(trained.answer, picture), trained.classes, language))
+                for title, trained in asked
+            ]
             if any(trained.places is not None for _, trained in asked):
                 parts.append(f'<p class="hs-try-note">{escape(say("try.patches", language))}</p>')
             yield f'<div role="status" lang="{language}">{_legend(language)}{"".join(parts)}</div>'

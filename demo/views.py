@@ -13,7 +13,16 @@ from demo import part
 from engine import say
 
 SCRIPT = Path(__file__).with_suffix(".js")
-NAMES = ("why", "network", "try", "map", "compare", "take", "lesson")  # views.css shows the first until one is chosen
+NAMES = (
+    "why",
+    "network",
+    "try",
+    "map",
+    "compare",
+    "take",
+    "lesson",
+    "class",
+)  # views.css shows the first until one is chosen
 
 
 def build(drawn: Mapping[str, Callable[[], Any]]) -> tuple[gr.HTML, dict[str, Any]]:

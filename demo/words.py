@@ -30,8 +30,8 @@ _values: dict[str, dict[str, object]] = {}  # what the placeholders of a label h
 
 # Groups of sentences that are never a label, so that no browser is sent them
 SAID_ELSEWHERE = {
-    "bundle", "count", "fact", "gallery", "joined", "kind", "note", "place", "quiz", "range", "refusal", "replay", "report",
-    "script_export", "glossary",
+    "bundle", "class", "count", "fact", "gallery", "glossary", "joined", "kind", "note", "place", "quiz", "range", "refusal",
+    "replay", "report", "room", "script_export", "viewer",
 }  # fmt: skip
 
 

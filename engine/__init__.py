@@ -9,6 +9,9 @@ from engine.backbones import is_here as weights_are_here
 from engine.backbones import names as backbone_names
 from engine.cost import Prober
 from engine.device import Machine, this_machine
+from engine.device import borrow as borrow_gpu
+from engine.device import forgo as forgo_gpu
+from engine.device import is_lent as gpu_is_lent
 from engine.embedded import sheets as load_embedded
 from engine.errors import DataError, HeadStartError, PlanError, UnavailableError
 from engine.events import KINDS as EVENTS
@@ -37,8 +40,9 @@ from engine.headswap import ending as model_ending
 from engine.huggingface import is_installed as hub_is_installed
 from engine.huggingface import open_set
 from engine.metrics import wilson
+from engine.pictures import read as read_picture
 from engine.plan import EXTRAS, LANES, RANGES, RIVALS, Lane, Plan, Range
-from engine.race import Race, cells, check, draw, run_race, side, strip
+from engine.race import Race, cells, check, draw, prepare, run_race, side, strip
 from engine.recording import Stamp, record, replay
 from engine.scoreboard import TARGETS, Curve, Scoreboard, Verdict
 from engine.strings import LANGUAGES, Line, best_language, said, say
@@ -103,6 +107,7 @@ __all__ = [
     "add_task",
     "backbone_names",
     "best_language",
+    "borrow_gpu",
     "can_take",
     "cells",
     "check",
@@ -111,9 +116,11 @@ __all__ = [
     "find_backbone",
     "find_task",
     "finish",
+    "forgo_gpu",
     "from_groups",
     "from_row",
     "gallery",
+    "gpu_is_lent",
     "home",
     "hub_is_installed",
     "load_embedded",
@@ -123,8 +130,10 @@ __all__ = [
     "nearest",
     "obtainable",
     "open_set",
+    "prepare",
     "project",
     "race_command",
+    "read_picture",
     "record",
     "remove_task",
     "replay",

@@ -6,6 +6,7 @@ those that were put here with `add` (a checkpoint of one's own).
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import threading
@@ -108,6 +109,15 @@ def _known() -> dict[str, Backbone]:
 
 _own: dict[str, Backbone] = {}
 _ONE_AT_A_TIME = threading.Lock()  # torch's layers are initialised from its one global generator
+
+
+def _renew() -> None:
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread that is not in the forked process may have held it
+    os.register_at_fork(after_in_child=_renew)
 
 
 def names() -> tuple[str, ...]:

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import torch
 
+# Set by Hugging Face's ZeroGPU, where a GPU is there only in a process that was lent one, for seconds
+LENDING = "SPACES_ZERO_GPU"
+_borrowed = False
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -66,10 +70,28 @@ def free_memory() -> int:
     return max(free, 0)
 
 
+def is_lent() -> bool:
+    """Whether GPUs are lent here (ZeroGPU): torch claims one in every process, and only one that borrowed it may use it."""
+    return os.environ.get(LENDING, "").lower() in ("1", "t", "true")
+
+
+def borrow() -> None:
+    """From now on this process uses the GPU that it was lent; what was known of the machine before is forgotten."""
+    global _borrowed
+    _borrowed = True
+    this_machine.cache_clear()
+
+
+def forgo() -> None:
+    """From now on this process uses no GPU, also where torch claims one: its optimizers would ask it."""
+    torch.cuda.is_available = lambda: False
+    this_machine.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def this_machine() -> Machine:
-    """This machine: a CUDA device where there is one, else the CPU, with half of the cores for each racer."""
-    if torch.cuda.is_available():
+    """This machine: a CUDA device where there is one to use, else the CPU, with half of the cores for each racer."""
+    if (_borrowed or not is_lent()) and torch.cuda.is_available():
         precision = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         return Machine("cuda", torch.cuda.get_device_name(), 0, precision)
     # Asked of the processor rather than timed: a probe that tips the other way would change the curves of a seed

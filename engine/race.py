@@ -97,20 +97,33 @@ def cells(plan: Plan, split: Literal["heldout", "training"], rows: Sequence[int]
     return mine.permute(0, 2, 3, 1).numpy()
 
 
-def run_race(plan: Plan, lanes: tuple[Lane, ...] | None = None, now: Callable[[], float] = time.perf_counter) -> Race:
+def prepare(plan: Plan) -> Generator[Progressed, None, tasks.Drawn]:
+    """Fetch the weights and draw the pictures, ahead of a race that is run elsewhere; yields how far that has come."""
+    yield from backbones.fetch_weights(plan.backbone)
+    return (yield from draw(plan))
+
+
+def run_race(
+    plan: Plan,
+    lanes: tuple[Lane, ...] | None = None,
+    now: Callable[[], float] = time.perf_counter,
+    pictures: tasks.Drawn | None = None,
+) -> Race:
     """Start a race and iterate over what happens; close it, from any thread, and its jobs end within a step.
 
+    `pictures` are those that `prepare` drew for this plan, perhaps in another process: this one need not know the task then.
     Raises PlanError or UnavailableError at once where it cannot be raced here.
     """
-    check(plan)
-    return Race(plan, lanes or plan.lanes(), now)
+    if pictures is None:
+        check(plan)
+    return Race(plan, lanes or plan.lanes(), now, pictures)
 
 
 class Race(Iterator[Event]):
     """A running race: an iterator of events in the order they happened, and `close()`."""
 
-    def __init__(self, plan: Plan, lanes: tuple[Lane, ...], now: Callable[[], float]):
-        self._plan, self._lanes, self._now = plan, lanes, now
+    def __init__(self, plan: Plan, lanes: tuple[Lane, ...], now: Callable[[], float], drawn: tasks.Drawn | None = None):
+        self._plan, self._lanes, self._now, self._drawn = plan, lanes, now, drawn
         self.trained: Trained | None = None  # the networks that came to their end, once the race is over
         self._stop = threading.Event()
         self._events = self._run()
@@ -142,8 +155,7 @@ class Race(Iterator[Event]):
     def _run(self) -> Iterator[Event]:
         began = self._now()
         machine = this_machine().shared_by(len(self._lanes))
-        yield from self._late(backbones.fetch_weights(self._plan.backbone))
-        pictures = yield from self._late(draw(self._plan))
+        pictures = self._drawn or (yield from self._late(prepare(self._plan)))
         yield RaceStarted(
             plan=self._plan.to_json(),
             classes=pictures.classes,

@@ -10,6 +10,7 @@ import importlib.util
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import zip_longest
 
 import torch
@@ -167,8 +168,13 @@ def source(name: str) -> tuple[fetch.Address | None, str]:
     known = catalogue.KNOWN.get(name)
     if known is None:
         return None, ""
-    missing = known.needs if known.needs and importlib.util.find_spec(known.needs) is None else ""
+    missing = known.needs if known.needs and not _is_installed(known.needs) else ""
     return next((address for address in known.addresses if not fetch.is_here(address)), None), missing
+
+
+@cache  # looking for a package takes the lock of all imports
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def add(

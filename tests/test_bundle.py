@@ -30,7 +30,16 @@ from engine.trained import Trained
 from engine.zoo import ARCHITECTURES
 
 # One of each way to be built: an export takes torch up to half a minute. All 20 were exported and compared once (2026-11-21)
-EXPORTED = ("resnet18", "vgg11_bn", "inception_v3", "efficientnet_b0", "squeezenet1_1", "shufflenet_v2_x1_0", "vit_b_16", "swin_t")
+EXPORTED = (
+    "resnet18",
+    "vgg11_bn",
+    "inception_v3",
+    "efficientnet_b0",
+    "squeezenet1_1",
+    "shufflenet_v2_x1_0",
+    "vit_b_16",
+    "swin_t",
+)
 EVERY = [name if name == "resnet10" else pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES]
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 
+import pytest
 import torch
 
-from engine.device import Machine, cores, this_machine
+from engine import device
+from engine.device import LENDING, Machine, borrow, cores, forgo, is_lent, this_machine
 
 
 def test_the_cores_are_those_this_process_may_use() -> None:
@@ -43,3 +46,34 @@ def test_precision_is_what_the_machine_says() -> None:
         assert (x @ x).dtype == torch.bfloat16
     with Machine("cpu", "x", 1, "fp32").autocast():
         assert (x @ x).dtype == torch.float32
+
+
+@pytest.fixture
+def claimed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process in which torch claims a GPU, as ZeroGPU makes it do everywhere."""
+    monkeypatch.setenv(LENDING, "true")
+    monkeypatch.setattr(device, "_borrowed", False)
+    for name, answer in (("is_available", True), ("is_bf16_supported", True), ("get_device_name", "A lent GPU")):
+        monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
+    this_machine.cache_clear()
+    yield
+    this_machine.cache_clear()
+
+
+def test_a_gpu_that_is_lent_to_others_is_not_asked(claimed: None) -> None:
+    assert is_lent()
+    assert this_machine().device == "cpu"
+
+
+def test_a_process_that_was_lent_a_gpu_uses_it(claimed: None) -> None:
+    assert this_machine().device == "cpu"
+    borrow()
+    assert (this_machine().device, this_machine().name, this_machine().threads) == ("cuda", "A lent GPU", 0)
+
+
+def test_a_process_that_forgoes_the_gpu_has_none(claimed: None) -> None:
+    borrow()
+    assert this_machine().device == "cuda"
+    forgo()
+    assert this_machine().device == "cpu"
+    assert not torch.cuda.is_available()

@@ -26,10 +26,25 @@ ENGINE_ROWS = [
 ]
 DEMO_ROWS = [
     {"look", "words", "part", "language"},
-    {"offer", "shelf", "controls", "charts", "network", "views", "why", "compare"},
+    {"offer", "shelf", "controls", "charts", "network", "views", "why", "compare", "limits"},
+    {"zero"},
     {"hub"},
-    {"stream"},
-    {"live", "own", "files", "takeaway", "tryit", "embedding", "lesson", "bets", "locks"},
+    {"stream", "rooms"},
+    {
+        "live",
+        "own",
+        "files",
+        "takeaway",
+        "tryit",
+        "embedding",
+        "lesson",
+        "bets",
+        "locks",
+        "classroom",
+        "viewer",
+        "api",
+        "load",
+    },
     {"page"},
 ]
 

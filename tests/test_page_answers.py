@@ -13,6 +13,7 @@ import pytest
 from demo import controls, page
 from demo.hub import Hub
 from demo.offer import Offer
+from demo.rooms import Rooms
 from demo.shelf import Shelf
 from engine import Plan, say
 
@@ -28,7 +29,7 @@ def hub(tiny: Path) -> Iterator[Hub]:
 def handlers(hub: Hub) -> Iterator[Callable[[str], Any]]:
     """What the widgets of the page call, by name."""
     shelf = Shelf()
-    blocks = page.build(hub, Offer(), shelf)
+    blocks = page.build(hub, Offer(), shelf, Rooms(hub))
     yield lambda name: next(f.fn for f in blocks.fns.values() if getattr(f.fn, "__name__", "") == name)
     shelf.close()
 

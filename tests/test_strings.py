@@ -23,6 +23,8 @@ SAME = {
 }  # fmt: skip
 # Read by programs and by whoever runs the server, not by visitors
 ELSEWHERE = {
+    "Head Start cannot start: HEADSTART_AUTH is not of the form user:password",
+    "the process ended before its work did",
     "Head Start cannot start: HEADSTART_GRACE is ", "Head Start cannot start: ", "; give seconds", "Looking through ",
     "No recorded race is shown: ",
     "No race can be run yet: ", "too many viewers; the page asks once a second instead",
@@ -111,7 +113,7 @@ def quiet(tree: ast.AST) -> set[int]:
     return ids
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.name != "load.py"], ids=lambda path: path.name)  # a terminal's
 def test_no_sentence_stands_in_the_page_itself(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     ignored = quiet(tree)
