@@ -134,13 +134,13 @@ class Hub:
         UnavailableError where it cannot be raced here, would take too long or comes too soon, QueueFullError where too
         many wait.
         """
+        with self._lock:
+            self._refuse_full(owner)  # first of all: a class that clicks at once is answered quickly
         check(plan)
         is_private = find_task(plan.task).is_private
         expected = self._refuse_long(plan)
         with self._lock:
-            mine = [race_id for race_id, log in self._logs.items() if log.owner == owner and log.state != "ended"]
-            if len([race_id for race_id in self._queue if race_id not in mine]) >= self.limits.queue:
-                raise QueueFullError("refusal.full", count=self.limits.queue)
+            mine = self._refuse_full(owner)
             self._turns.take(owner, address)
             for race_id in mine:
                 self._stop(race_id)
@@ -158,6 +158,13 @@ class Hub:
                 del self._logs[old]
             self._lock.notify_all()
         return race_id
+
+    def _refuse_full(self, owner: str) -> list[str]:
+        """This owner's races that are on or waiting. Raises QueueFullError where too many others wait."""
+        mine = [race_id for race_id, log in self._logs.items() if log.owner == owner and log.state != "ended"]
+        if len([race_id for race_id in self._queue if race_id not in mine]) >= self.limits.queue:
+            raise QueueFullError("refusal.full", count=self.limits.queue)
+        return mine
 
     def stop(self, race_id: str, owner: str) -> None:
         """Stop a race, running or waiting; only its owner's word counts."""

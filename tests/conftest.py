@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,3 +151,10 @@ def shared(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is not here; set HEADSTART_SHARED")
     return path
+
+
+def pytest_sessionfinish() -> None:
+    """Wait for what hubs still do: a thread that ends with the program, inside torch, makes it end with an error."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(("_run_queue", "_watch_owners", "race")):
+            thread.join(5)
