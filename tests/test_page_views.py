@@ -247,6 +247,10 @@ def fill(page: Any) -> None:
     if not page.locator("#hs-try-said [data-lane]").count():
         page.locator("#hs-try-heldout button[data-row]").nth(4).click()
         page.wait_for_selector("#hs-try-said [data-lane=transfer]", timeout=30_000)
+    view(page, "class")
+    if page.locator("#hs-room [data-do=open]").is_visible():
+        page.click("#hs-room [data-do=open]")
+        page.wait_for_selector(".hs-class-qr svg")
     view(page, "map")
     if not page.locator(".hs-map-chart .main-svg").count():
         page.click("#hs-map-draw")
