@@ -158,6 +158,7 @@ def test_older_checkpoints_that_did_not_count_batches_fit(guests: None, tmp_path
     assert is_filled(backbones.add(tmp_path / "old.pth", "resnet10", 64), state)
 
 
+@pytest.mark.slow
 def test_the_layers_of_an_old_densenet_are_called_by_todays_names(guests: None, tmp_path: Path) -> None:
     state = torch.load(checkpoint(tmp_path, "densenet121"))
     old = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): value for key, value in state.items()}

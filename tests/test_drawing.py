@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from told import STAMP, board, race
 
 from engine.export.drawing import WIDE, accuracy, drawable
@@ -11,6 +12,7 @@ from engine.plan import Plan
 from engine.strings import say
 
 
+@pytest.mark.slow
 def test_the_plotted_points_are_the_events() -> None:
     pairs = race()
     axes = accuracy(compose(STAMP, pairs), WIDE).axes[0]

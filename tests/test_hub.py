@@ -88,6 +88,7 @@ def test_a_race_leaves_its_events_in_its_log(hub: Hub) -> None:
     assert times == sorted(times)
 
 
+@pytest.mark.slow
 def test_others_wait_in_order_and_are_told_their_place(hub: Hub) -> None:
     first = hub.start(LONG, "ann")
     until(lambda: hub.running == first)

@@ -95,6 +95,7 @@ def test_tasks_and_backbones_are_listed(tiny: Path, capsys: pytest.CaptureFixtur
     assert "ResNet-10, pretrained on 200 ImageNet classes" in out
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_in_a_table(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "--examples", "2", "--seeds", "2", "--epochs", "1", "--learn", "head"]) == 0
     out = capsys.readouterr().out
@@ -180,6 +181,7 @@ def test_weights_that_do_not_fit_are_one_sentence(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_extra_lanes_have_a_row_each(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["race", *QUICK, "--epochs", "1", "--learn", "top1", "--extra-lanes", "frozen,random"]) == 0
     rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]

@@ -187,7 +187,7 @@ def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, serv
     set_quick(page, epochs=12)
     race = start(page)
     finish(page)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1500)
     log = rows(server, race)
     for lane in ("scratch", "transfer"):
         exact = [r for r in log if r["event"] == "Evaluated" and r["lane"] == lane and r["is_exact"]]

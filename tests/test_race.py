@@ -120,6 +120,7 @@ def test_closing_a_race_ends_both_jobs(tiny: Path) -> None:
     race.close()
 
 
+@pytest.mark.slow
 def test_a_stopped_race_says_how_far_it_came(tiny: Path) -> None:
     race = run_race(replace(SHORT, epochs=500))
     events = []
@@ -153,6 +154,7 @@ def test_one_racer_may_diverge_and_the_other_goes_on(tiny: Path, monkeypatch: py
     assert isinstance(events[-1], RaceFinished)
 
 
+@pytest.mark.slow
 def test_one_racer_may_fail_and_the_other_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise UnavailableError("refusal.take.unfinished")

@@ -218,6 +218,7 @@ def test_equal_seconds_end_by_the_racers_own_clock(drawn: Drawn) -> None:
     assert end.step == pytest.approx(20, abs=1)
 
 
+@pytest.mark.slow
 def test_held_out_pictures_never_reach_the_loss(drawn: Drawn) -> None:
     other = replace(drawn, heldout=255 - drawn.heldout)
     a, b = (of(run(SCRATCH, SHORT, pictures), Stepped) for pictures in (drawn, other))

@@ -120,6 +120,7 @@ def test_a_new_head_ends_in_a_linear_layer_of_so_many_classes(name: str) -> None
     assert linear.out_features == CLASSES
 
 
+@pytest.mark.slow
 @every
 def test_there_are_five_to_eight_stages_and_a_lone_head_is_fed_one_row_for_a_picture(name: str) -> None:
     stages = [stage for stage, _ in on_paper(name)[1].named_children()]
