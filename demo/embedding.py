@@ -30,7 +30,6 @@ from engine import (
 )
 
 SCRIPT = Path(__file__).with_suffix(".js")
-CSS = Path(__file__).with_suffix(".css")
 HELDOUT, TRAINING = 600, 1000  # pictures on the map, and those among which neighbours are sought, at most
 NEAR = 5  # neighbours shown
 # A class is told by its mark, and by its colour as well; the racers' inks and two more, so that both pages have contrast

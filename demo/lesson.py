@@ -21,7 +21,6 @@ from demo import part, words
 from engine import Plan, PlanError, check_head, model_ending, said, say
 
 SCRIPT = Path(__file__).with_suffix(".js")
-CSS = Path(__file__).with_suffix(".css")
 LONGEST = 500  # characters of a plan that is asked for
 FLOWERS = 7  # classes of the challenge
 NETWORKS = {"resnet18": "ResNet-18", "mobilenet_v2": "MobileNetV2", "densenet121": "DenseNet-121"}

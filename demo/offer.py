@@ -67,10 +67,8 @@ class Offer:
         """(what stands in the list, name) of every set that can be raced on here; `own` are this visitor's."""
         offered = []
         for name in task_names():
-            task = find_task(name)
-            if task.is_private and name not in own:
-                continue
-            if self._task_reason(name, language) is None:
+            if self.has_task(name, own):
+                task = find_task(name)
                 title = words.fact(task.title, language)
                 title = say("offer.yours", language, title=title) if task.is_private else title
                 offered.append((say("offer.classes", language, title=title, count=len(task.classes)), name))
@@ -80,8 +78,8 @@ class Offer:
         """(what stands in the list, name) of every network that can be raced with here."""
         offered = []
         for name in backbone_names():
-            backbone = find_backbone(name)
-            if self._backbone_reason(name, language) is None:
+            if self.has_backbone(name):
+                backbone = find_backbone(name)
                 title = backbone.title
                 title = say("offer.own_weights", language, title=title) if backbone.is_own else title
                 offered.append((f"{title} · {backbone.px} px", name))

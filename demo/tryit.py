@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,7 +21,6 @@ from demo import words, zero
 from demo.hub import Hub
 from engine import Answer, HeadStartError, Plan, Trained, cells, find_task, say
 
-CSS = Path(__file__).with_suffix(".css")
 BARS = 5  # classes shown, the likeliest first
 OFFERED = 12  # held-out pictures to pick from
 NEWEST, ALL = "", "all"  # what may be asked besides one race: the one that ended last, and all of this visit

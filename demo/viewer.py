@@ -277,7 +277,7 @@ def page(why: str = "") -> tuple[str, str]:
 
     It is the same for every room: the script reads the code from the address. Both languages are in it.
     """
-    style = _css() + (HERE / "viewer.css").read_text(encoding="utf-8")
+    style = _css() + "".join(path.read_text(encoding="utf-8") for path in (CURVES.with_suffix(".css"), HERE / "viewer.css"))
     script = "".join(path.read_text(encoding="utf-8") for path in (CURVES, HERE / "score.js", HERE / "viewer.js"))
     known = {
         "said": {language: _words(language) for language in LANGUAGES},

@@ -15,7 +15,6 @@ from demo import part
 from engine import RIVALS, said
 
 SCRIPT = Path(__file__).with_suffix(".js")
-CSS = Path(__file__).with_suffix(".css")
 VIEWS = ("confusion", "classes", "mistakes", "only")
 
 

@@ -9,10 +9,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from browsing import CHROMIUM, FLAGS
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -125,6 +127,18 @@ def guests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and checkpoints that a test brings along are gone after it."""
     monkeypatch.setattr(tasks, "_own", {})
     monkeypatch.setattr(backbones, "_own", {})
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def checkpoint(home: Path, architecture: str = "squeezenet1_1", name: str = "mine.pth") -> Path:

@@ -62,7 +62,7 @@ def test_a_small_session_is_measured_from_the_command_line() -> None:
     command += ["--viewers", "3", "--phones", "3", "--reconnects", "2", "--starts", "5"]
     done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, timeout=240, env={**os.environ})
     assert done.returncode == 0, done.stderr
-    cells = dict(row.strip("| ").split(" | ")[::2] for row in done.stdout.splitlines() if row.startswith("|"))
+    cells = dict(row.strip("| ").split(" | ")[::2] for row in done.stdout.splitlines() if row.startswith("| "))
     assert cells["every row delivered to 4 viewers"].startswith("4 ")
     assert cells["2 readers, each cut off twice, without a hole"] == "2"
     assert "0 lost" in cells["5 Start clicks at once"]

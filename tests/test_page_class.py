@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_page import Visitor, browser, finish, headline, server, shoot, start  # noqa: F401  # fixtures
+from test_page import Visitor, finish, headline, server, shoot, start  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.browser
 

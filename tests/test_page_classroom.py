@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.request import Request, urlopen
@@ -13,6 +12,7 @@ from urllib.request import Request, urlopen
 import gradio as gr
 import pytest
 import segno
+from browsing import Tab
 from visitors import packed, texture
 
 from demo import classroom, look, viewer, words
@@ -22,9 +22,6 @@ from demo.rooms import Rooms
 from demo.shelf import Shelf
 from engine import Plan
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
 HOST = "the-presenters-own-token"
 DECODE = """async () => {
@@ -77,28 +74,11 @@ def address(rooms: Rooms) -> Iterator[str]:
     shelf.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Page:
+class Page(Tab):
     """The presenter's page, and what went wrong in it."""
 
     def __init__(self, browser: Any, url: str, width: int = 1440, scheme: str = "light", language: str = "en"):
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", locale=language
-        )
-        self.page = self.context.new_page()
-        self.problems: list[str] = []
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        super().__init__(browser, width, scheme, language)
         self.page.goto(url)
         self.page.wait_for_selector(".hs-class")
         self.page.wait_for_function("window.headstart && window.headstart.ears.size === 1")
@@ -122,11 +102,6 @@ class Page:
             f"[data-chart={chart}] tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
         )
         return {name: int(count) for name, count in rows if count != "0"}
-
-    def close(self) -> None:
-        """Leave, and fail if anything went wrong."""
-        self.context.close()
-        assert self.problems == []
 
 
 @pytest.fixture

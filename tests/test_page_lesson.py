@@ -6,20 +6,17 @@ import json
 import math
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 import pytest
+from browsing import Tab
 
 from demo import bets, lesson, look, words
 from engine import Plan
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
 Row = dict[str, Any]
 
@@ -38,36 +35,23 @@ def address() -> Iterator[str]:
             lambda value: f"{lesson.plan_of(value).to_query()} {lesson.wants_start(value)}",
             guide, asked, queue=False, show_progress="hidden", api_visibility="private",
         )  # fmt: skip
-    css = look.css() + lesson.CSS.read_text(encoding="utf-8")
     _, url, _ = app.launch(
-        prevent_thread_lock=True, quiet=True, theme=look.theme(), css=css, server_name="127.0.0.1", i18n=words.translations()
+        prevent_thread_lock=True,
+        quiet=True,
+        theme=look.theme(),
+        css=look.css(),
+        server_name="127.0.0.1",
+        i18n=words.translations(),
     )
     yield url
     app.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Page:
+class Page(Tab):
     """A visitor's page, and what went wrong in it."""
 
     def __init__(self, browser: Any, url: str, width: int = 1440, scheme: str = "light", language: str = "en"):
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", locale=language
-        )
-        self.page = self.context.new_page()
-        self.problems: list[str] = []
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        super().__init__(browser, width, scheme, language)
         self.open(url)
 
     def open(self, url: str) -> None:
@@ -93,11 +77,6 @@ class Page:
         if seconds is not None:
             self.page.fill("#hs-bet-seconds", str(seconds))
         self.page.click(".hs-bet-form button")
-
-    def close(self) -> None:
-        """Leave, and fail if anything went wrong."""
-        self.context.close()
-        assert self.problems == []
 
 
 @pytest.fixture

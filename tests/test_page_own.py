@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import shared
-from test_page import Visitor, browser, finish, rows, server, set_quick, shoot, start, visitor  # noqa: F401
+from test_page import Visitor, finish, rows, server, set_quick, shoot, start, visitor  # noqa: F401
 from visitors import TWO, packed, texture, zipped
 
 pytestmark = pytest.mark.browser

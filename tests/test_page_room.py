@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +24,6 @@ from demo.rooms import Room, Rooms
 from demo.stream import BASE
 from engine import Plan, add_task, say
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
 RACE = Plan(examples=4, epochs=80, batch_size=6, learning_stages=1)
 pytestmark = pytest.mark.browser
@@ -69,17 +66,6 @@ def school(tiny: Path, guests: None) -> Iterator[School]:
     school = School()
     yield school
     school.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_page import Visitor, browser, finish, rows, server, shoot, start  # noqa: F401  # fixtures
+from test_page import Visitor, finish, rows, server, shoot, start  # noqa: F401  # fixtures
 
 from demo import views
 from engine import FILES

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,14 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import gradio as gr
 import numpy as np
 import pytest
+from browsing import Tab
 from PIL import Image
 
 from demo import look, why
 from engine import Plan, Scoreboard, cells, run_race, to_row
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
 PLAN = Plan(examples=5, epochs=3, learning_stages=2)
 
@@ -43,21 +40,9 @@ def address() -> Iterator[str]:
     """A page with this part alone."""
     with gr.Blocks() as app:
         why.build()
-    css = look.css() + why.CSS.read_text(encoding="utf-8")
-    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, theme=look.theme(), css=css, server_name="127.0.0.1")
+    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, theme=look.theme(), css=look.css(), server_name="127.0.0.1")
     yield url
     app.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def sprite(route: Any) -> None:
@@ -69,17 +54,11 @@ def sprite(route: Any) -> None:
     route.fulfill(body=file.getvalue(), content_type="image/png")
 
 
-class Page:
+class Page(Tab):
     """A visitor's page, and what went wrong in it."""
 
     def __init__(self, browser: Any, url: str, width: int = 1440, scheme: str = "light", language: str = "en"):
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", locale=language
-        )
-        self.page = self.context.new_page()
-        self.problems: list[str] = []
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        super().__init__(browser, width, scheme, language)
         self.page.route(re.compile("/headstart/cells/"), sprite)
         self.page.goto(url)
         self.page.wait_for_selector(".hs-why")
@@ -102,11 +81,6 @@ class Page:
             self.page.wait_for_load_state("networkidle")
             self.page.wait_for_timeout(400)
             self.page.screenshot(path=f"{SHOTS}/why-{name}.png", full_page=True)
-
-    def close(self) -> None:
-        """Leave, and fail if anything went wrong."""
-        self.context.close()
-        assert self.problems == []
 
 
 @pytest.fixture

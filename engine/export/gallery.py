@@ -156,7 +156,7 @@ def _index(cards: list[Card], title: str | None, language: str | None) -> str:
     listed = [_item(card, each) for card in cards] or [f"<li><p>{each(lambda name: say('gallery.empty', name))}</p></li>"]
     return fill(
         "gallery.html",
-        style="".join((HERE / name).read_text(encoding="utf-8") for name in ("player.css", "gallery.css")),
+        style="".join((HERE / name).read_text(encoding="utf-8") for name in ("curves.css", "player.css", "gallery.css")),
         script=(HERE / "gallery.js").read_text(encoding="utf-8"),
         language=language or "en",
         title=escape(title or say("gallery.title", language or "en")),

@@ -65,7 +65,7 @@ def page(
     words = {name: {k: t[name] for k, t in strings().items() if k.startswith(SENTENCES)} for name in LANGUAGES}
     return fill(
         "player.html",
-        style=(HERE / "player.css").read_text(encoding="utf-8"),
+        style="".join((HERE / name).read_text(encoding="utf-8") for name in ("curves.css", "player.css")),
         script="".join((HERE / name).read_text(encoding="utf-8") for name in ("curves.js", "player.js")),
         language=language or "en",
         title=escape(facts["texts"][language or "en"]["title"]),
@@ -146,7 +146,7 @@ def _names(plan: Plan, language: str) -> tuple[str, str]:
         task = tasks.find(plan.task)
         title, is_private = task.title, task.is_private
     except HeadStartError:
-        title, is_private = plan.task, plan.task.startswith("own-")
+        title, is_private = plan.task, tasks.is_private(plan.task)
     try:
         backbone = backbones.find(plan.backbone).title
     except HeadStartError:
