@@ -14,8 +14,9 @@ import gradio as gr
 import numpy as np
 
 from demo import words, zero
-from demo.hub import Hub, Log
+from demo.hub import Hub
 from demo.limits import Pace
+from demo.log import Log
 from engine import (
     EVENTS,
     HeadStartError,

@@ -1,4 +1,4 @@
-"""Races being run or replayed: start, stop, the append-only log of each, and who may start next. The only crossing outwards.
+"""Races being run or replayed: start, stop, who may start next, and what is kept of them. The only crossing outwards.
 
 Knows no HTTP and no widget. Every reader (the owner's page, a second tab, a late viewer) reads the same rows from an
 absolute index; the log is the only place where a running race is kept.
@@ -6,36 +6,27 @@ absolute index; the log is the only place where a running race is kept.
 
 from __future__ import annotations
 
-import datetime
 import json
 import secrets
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field, replace
+from contextvars import Context
 from pathlib import Path
-from typing import Literal
 
 from demo import words, zero
 from demo.limits import Limits, Turns
+from demo.log import Log, Scribe
 from engine import (
     EVENTS,
-    TARGETS,
-    Event,
-    Finished,
     HeadStartError,
-    Line,
     Plan,
     PlanError,
     Prober,
-    Progressed,
-    Race,
     RaceFinished,
     RaceStarted,
     Record,
-    Scoreboard,
     Stamp,
     Trained,
     check,
@@ -44,9 +35,6 @@ from engine import (
     from_row,
     replay,
     say,
-    say_detail,
-    say_progress,
-    to_row,
 )
 
 KEPT = 40  # logs of ended races that can still be read
@@ -56,44 +44,6 @@ GRACE = 30.0  # seconds a race goes on after its owner's last page is gone
 UNKNOWN = 60.0  # seconds that a waiting visitor is told where nobody knows
 SURE = 5.0  # seconds a race must have taken to correct what the probe expects
 OVERDUE = 2.0  # times the longest race that is allowed, after which one is stopped whatever was expected
-STANDING_EVERY = 0.2  # seconds between two rows that say who leads
-
-# What a phone in a classroom draws, and the other kinds only the whole page
-LIGHT = frozenset(
-    {"RaceStarted", "PhaseStarted", "Evaluated", "Answered", "Finished", "RaceFinished", "Standing", "Preparing", "Ended"}
-)
-
-State = Literal["queued", "running", "ended"]
-
-
-@dataclass(eq=False)  # two logs are never the same one
-class Log:
-    """The rows of one race, JSON texts; rows are only ever appended, so an index stays good for ever."""
-
-    plan: Plan
-    owner: str
-    state: State = "queued"
-    rows: list[str] = field(default_factory=list)
-    light: list[str] = field(default_factory=list)  # those of the kinds in LIGHT, with indexes of their own
-    expected: float | None = None  # seconds, as known when it was asked for
-    began: float = 0.0  # by the hub's clock, once it runs
-    round: int = 0  # in which its owner's turn comes
-    race: Race | zero.Lent | None = None
-    visitor: Context = field(default_factory=copy_context)  # whose request asked for it: on ZeroGPU the quota is hers
-    is_stopping: bool = False
-    is_overdue: bool = False  # stopped because it took far too long
-    is_private: bool = False  # on one visitor's pictures; decided once, because she may give them away meanwhile
-    title: str = ""  # the same in every language
-    date: str = field(default_factory=lambda: datetime.date.today().isoformat())
-    started: RaceStarted | None = None  # as it was told, with what the rows do not name
-    trained: Trained | None = None
-
-    def append(self, row: dict[str, object]) -> None:
-        """Add a row; `list.append` is atomic, so readers need no lock."""
-        text = json.dumps(row, separators=(",", ":"))
-        self.rows.append(text)
-        if row["event"] in LIGHT:
-            self.light.append(text)
 
 
 class QueueFullError(PlanError):
@@ -379,54 +329,6 @@ class Hub:
                         self._stop(race_id)
 
 
-class Scribe:
-    """Writes a race's events into its log, and after them rows that say who leads, in words of every language."""
-
-    def __init__(self, log: Log):
-        self._log, self._board, self._last = log, Scoreboard(), -1.0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every racer reached its end, and nothing long came before the start."""
-        if self._board.preparing:
-            return False
-        ends = [curve.finished for curve in self._board.curves.values()]
-        return bool(ends) and all(end and end.reason == "done" for end in ends)
-
-    def tell(self, line: Line) -> None:
-        """What there is to say before the start."""
-        self._log.append({"event": "Preparing", "text": words.everywhere(line.said), "progress": 0.0})
-
-    def write(self, seconds: float, event: Event) -> None:
-        """One event, `seconds` after the start of the race."""
-        event = anonymous(event) if self._log.is_private else event
-        self._board.add(event)
-        if isinstance(event, Progressed):
-            share = event.done / event.total if event.total else 0.0
-            told = words.everywhere(lambda language: say_progress(event, language))
-            row = {"t": round(seconds, 3), "event": "Preparing", "text": told, "progress": round(share, 4)}
-            self._log.append(row)
-            return
-        kind = type(event).__name__
-        self._log.append({"t": round(seconds, 3), **to_row(event)})
-        is_late = seconds - self._last >= STANDING_EVERY
-        if kind in ("Finished", "RaceFinished") or (kind in ("Evaluated", "Stepped") and is_late):
-            self._last = seconds
-            self._log.append({"t": round(seconds, 3), **standing(self._board, seconds)})
-
-
-def anonymous(event: Event) -> Event:
-    """The event without what names one visitor's pictures, or could: every visitor may read the log."""
-    if isinstance(event, RaceStarted):
-        plan = replace(Plan.from_json(event.plan), task="own")
-        return replace(event, plan=plan.to_json(), classes=tuple(f"class {k + 1}" for k in range(len(event.classes))))
-    if isinstance(event, Progressed) and event.work != "download":
-        return replace(event, name="")
-    if isinstance(event, Finished) and event.reason == "failed":
-        return replace(event, message="")
-    return event
-
-
 def _failure(error: Exception, is_private: bool) -> dict[str, str]:
     """Why a race broke off, in every language; not of a visitor's own pictures, which it could name."""
     if is_private:
@@ -450,30 +352,3 @@ def _minutes(seconds: float) -> str:
 def _kind(plan: Plan) -> tuple[str, int]:
     """What races are alike in, where one corrects what is expected of the next."""
     return plan.backbone, len(plan.lanes())
-
-
-def standing(board: Scoreboard, seconds: float) -> dict[str, object]:
-    """Who leads and by how much, each racer's figures and the time left, as a row of the log."""
-    progress = board.progress
-    lanes: dict[str, object] = {}
-    for name, curve in board.curves.items():
-        point = curve.points[-1] if curve.points else None
-        exact = curve.exact[-1] if curve.exact else None
-        lanes[name] = {
-            "accuracy": words.percent(point.correct / point.total) if point else "–",
-            "is_exact": bool(point and point.is_exact),
-            "interval": f"{words.percent(exact.low)} – {words.percent(exact.high)}" if exact else "–",
-            "best": words.percent(curve.best.correct / curve.best.total) if curve.best else "–",
-            "seconds": f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "–",
-            "phase": (curve.finished.reason if curve.finished else curve.phases[-1].phase) if curve.phases else "",
-            "targets": [words.target_time(curve, target) for target in TARGETS],
-        }
-    return {
-        "event": "Standing",
-        "headline": words.everywhere(lambda language: words.headline(board, language)),
-        "detail": words.everywhere(lambda language: say_detail(board, language)),
-        "gap": board.gap,
-        "lanes": lanes,
-        "progress": round(progress, 4),
-        "left": round(seconds * (1 - progress) / progress) if 0.02 < progress < 1 else None,
-    }

@@ -34,7 +34,8 @@ from starlette.routing import Route
 
 from demo import stream
 from demo.controls import ORDER
-from demo.hub import LIGHT, Hub, Log
+from demo.hub import Hub
+from demo.log import LIGHT, Log
 from demo.rooms import Rooms
 from demo.viewer import routes as phone_routes
 

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from demo.hub import Hub, Log
+from demo.hub import Hub
 from demo.limits import Pace
+from demo.log import Log
 from engine import RANGES, Album, HeadStartError, Line, find_task, finish, from_groups, read_picture, remove_task
 
 ALPHABET = "CDFHJKLMNPRTVWXY3479"  # none that looks like another, and no vowel that would make words

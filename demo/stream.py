@@ -27,7 +27,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from demo.hub import Hub, Log
+from demo.hub import Hub
+from demo.log import Log
 from engine import HeadStartError, Plan, find_task, say, strip
 
 BASE = "/gradio_api/headstart"

@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 from test_hub import SHORT, secret, until  # noqa: F401  # a fixture
 
 from demo import files, stream
-from demo.hub import Hub, Log
+from demo.hub import Hub
+from demo.log import Log
 from engine import FILES, Plan, cells
 
 _ENDED: list[Log] = []  # raced once; the routes only read it

@@ -28,6 +28,7 @@ DEMO_ROWS = [
     {"look", "words", "part", "language"},
     {"offer", "shelf", "controls", "charts", "network", "views", "why", "compare", "limits"},
     {"zero"},
+    {"log"},
     {"hub"},
     {"stream", "rooms"},
     {

@@ -14,8 +14,9 @@ import pytest
 from conftest import Clock
 from visitors import texture
 
-from demo.hub import LIGHT, Hub, Log, QueueFullError, Scribe, standing
+from demo.hub import Hub, QueueFullError
 from demo.limits import Limits
+from demo.log import Log, Scribe
 from engine import (
     LANGUAGES,
     Album,
@@ -23,7 +24,6 @@ from engine import (
     Plan,
     PlanError,
     Progressed,
-    Scoreboard,
     Stamp,
     UnavailableError,
     add_task,
@@ -357,15 +357,6 @@ def test_of_many_starts_at_once_one_runs_and_the_rest_wait_or_are_refused(hub: H
     assert sum(log.state == "running" for log in hub._logs.values()) == 1
 
 
-def test_a_phone_gets_only_the_rows_that_it_draws(hub: Hub) -> None:
-    log = hub.find(hub.start(SHORT, "ann"))
-    assert log is not None
-    until(lambda: log.state == "ended")
-    assert log.light == [row for row in log.rows if json.loads(row)["event"] in LIGHT]
-    assert {"Stepped", "Looked", "Judged", "Queued"}.isdisjoint(json.loads(row)["event"] for row in log.light)
-    assert json.loads(log.light[-1])["event"] == "Ended"
-
-
 def test_ids_are_long_and_differ(hub: Hub) -> None:
     ids = {hub.start(SHORT, str(k)) for k in range(4)}
     assert len(ids) == 4
@@ -420,30 +411,6 @@ def test_a_recording_is_read_like_a_race_and_stamped(hub: Hub, tmp_path: Path) -
     assert [k for k in kinds(log) if k not in ("Standing", "Recorded")] == [type(e).__name__ for _, e in pairs]
 
 
-def test_standing_says_what_the_scoreboard_holds(tiny: Path) -> None:
-    board = Scoreboard()
-    for event in run_race(SHORT):
-        board.add(event)
-    row = standing(board, 5.0)
-    curve = board.curves["transfer"]
-    assert curve.finished is not None
-    assert row["lanes"]["transfer"]["accuracy"] == f"{100 * curve.finished.correct / curve.finished.total:.0f} %"  # type: ignore[index]
-    assert set(row["headline"]) == set(row["detail"]) == set(LANGUAGES)  # type: ignore[call-overload]
-    assert row["lanes"]["transfer"]["phase"] == "done"  # type: ignore[index]
-    assert row["progress"] == 1.0
-    assert row["left"] is None
-
-
-def test_long_work_before_the_start_is_told_in_words_with_its_share() -> None:
-    log = Log(Plan(), "ann")
-    Scribe(log).write(1.0, Progressed("download", "pets.tar.gz", 200, 800, "bytes", 50.0, 12.0))
-    (row,) = rows(log)
-    assert row["event"] == "Preparing"
-    assert row["text"]["en"].startswith("Fetching pets.tar.gz")
-    assert row["text"]["ja"].startswith("pets.tar.gz を取得中")
-    assert row["progress"] == 0.25
-
-
 @pytest.fixture
 def secret(tiny: Path) -> Iterator[str]:
     """The name of one visitor's set of pictures."""
@@ -461,20 +428,6 @@ def test_what_names_one_visitors_pictures_never_enters_the_log(hub: Hub, secret:
     assert started["classes"] == ["class 1", "class 2"]
     assert log.plan.task == secret  # her own page shows it again
     assert not [row for row in log.rows if any(word in row for word in (secret, "unicorns", "anna", "berta"))]
-
-
-def test_what_is_told_of_one_visitors_pictures_names_no_set_and_no_file() -> None:
-    log = Log(Plan(), "ann", is_private=True)
-    scribe = Scribe(log)
-    scribe.write(0.0, Progressed("decode", "unicorns", 1, 2, "pictures", 1.0, 1.0))
-    scribe.write(0.0, Progressed("download", "resnet50.pth", 1, 2, "bytes", 1.0, 1.0))
-    scribe.write(1.0, Finished("scratch", "failed", 1, 1.0, 1, 1.0, 1, 1, "", "anna.jpg is damaged"))
-    decoded, fetched, failed, _ = rows(log)
-    assert decoded["text"]["en"].startswith(f"Decoding {say('own.title')}")
-    assert say("own.title", "ja") in decoded["text"]["ja"]
-    assert "resnet50.pth" in fetched["text"]["en"]
-    assert failed["message"] == ""
-    assert not [row for row in log.rows if "unicorns" in row or "anna" in row]
 
 
 def test_a_race_on_pictures_given_away_meanwhile_names_them_no_more(hub: Hub, secret: str) -> None:

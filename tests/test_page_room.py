@@ -19,7 +19,8 @@ from test_rooms import jpeg
 from visitors import texture
 
 from demo import files, viewer
-from demo.hub import Hub, Log
+from demo.hub import Hub
+from demo.log import Log
 from demo.rooms import Room, Rooms
 from demo.stream import BASE
 from engine import Plan, add_task, say

@@ -15,8 +15,9 @@ from test_hub import LONG, SHORT, until
 from visitors import packed, texture
 
 from demo import rooms as classrooms
-from demo.hub import Hub, Log
+from demo.hub import Hub
 from demo.limits import Limits
+from demo.log import Log
 from demo.rooms import Room, RoomError, Rooms, divide, plain, tidy
 from engine import DataError, HeadStartError, Plan, add_task, task_names
 

@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 from test_hub import SHORT, secret, until  # noqa: F401  # a fixture
 
 from demo import stream
-from demo.hub import Hub, Log
+from demo.hub import Hub
+from demo.log import Log
 from demo.stream import Broadcast
 from engine import Plan
 
