@@ -254,11 +254,10 @@ function hang(pictures) {
 
 function hear(story, rows) {
   if (!race || race.story !== story) {
-    race = { story, id: story.race, isOn: story.isOwner && !story.isRecorded, points: [], ends: {}, result: null };
+    race = { story, id: story.race, points: [], ends: {}, result: null };
   }
   for (const row of rows) {
     if (row.event === "Evaluated" && row.lane === "transfer" && row.is_exact) race.points.push(row);
-    if (row.event === "RaceFinished" || row.event === "Ended") race.isOn = false;
     if (row.event === "Finished") race.ends[row.lane] = row.reason;
     if (row.event === "RaceFinished" && ["scratch", "transfer"].every((lane) => race.ends[lane] === "done")) {
       race.result = { gap: 100 * row.gap, seconds: crossing(race.points, known.target) };
@@ -274,7 +273,7 @@ element.addEventListener("click", (event) => {
   if (!button) return;
   if (button.dataset.do) {
     close();
-    ask(button.dataset.do, { is_racing: Boolean(race && race.isOn) });
+    ask(button.dataset.do);
   }
   if (button.dataset.show) $(`dialog.${button.dataset.show}`).showModal();
   if (button.dataset.close !== undefined) button.closest("dialog").close();

@@ -22,7 +22,9 @@ from starlette.routing import Route
 
 from demo import part, words
 from demo.offer import Offer
-from demo.rooms import CLASS, CLASSES, Room, Rooms
+from demo.photos import CLASSES
+from demo.room import CLASS, Room
+from demo.rooms import Rooms
 from demo.shelf import Shelf
 from demo.stream import BASE, NEVER
 from engine import TARGETS, HeadStartError, Plan, find_task, said, say
@@ -32,7 +34,10 @@ SCORE = Path(__file__).with_name("score.js")
 TARGET = TARGETS[1]  # the share whose crossing is bet on, as in bets.py
 QUIET_ZONE = 4  # modules of white around a QR code (ISO/IEC 18004)
 EVERYWHERE = ("0.0.0.0", "::")  # what GRADIO_SERVER_NAME is where other machines may come
-START = "GRADIO_SERVER_NAME=0.0.0.0 python app.py"
+COMMANDS = {  # what the program is started with where phones cannot come in
+    "class.local": "GRADIO_SERVER_NAME=0.0.0.0 python app.py",
+    "class.outside": "HEADSTART_ADDRESS=http://192.168.1.20:7860",
+}
 LONGEST = 300  # characters of the page's address
 Told = dict[str, Any]
 
@@ -47,12 +52,10 @@ def build(rooms: Rooms, shelf: Shelf, offer: Offer, kept: gr.BrowserState, task:
         asked = asked if isinstance(asked, dict) else {}
         what, base, told, picked = asked.get("do"), str(asked.get("address", "")), {"turn": asked.get("turn")}, gr.skip()
         try:
-            if what == "open" and host:
-                rooms.open(host)
-                told["is_new"] = True
-                if asked.get("is_racing") is True:
-                    rooms.follow(host, state.get("race", ""))
             room = rooms.of(host)
+            if what == "open" and host and room is None:
+                room = rooms.open(host, state.get("race", ""), words.address_of(request))
+                told["is_new"] = True
             if room is None:
                 note = {"open": "class.connecting", "enter": ""}.get(str(what), "class.ended")
                 return {"room": None, "note": say(note, language) if note else "", **told}, picked
@@ -88,10 +91,9 @@ def build(rooms: Rooms, shelf: Shelf, offer: Offer, kept: gr.BrowserState, task:
 
 def told_of(room: Room, host: str, base: str, language: str) -> Told:
     """What the script is told of an open room; `base` is the page's address as the presenter's browser has it."""
-    home, is_local = phones_base(base)
+    home, hint = phones_base(base)
     entry = f"{home}{BASE.lstrip('/')}/room"
     address = f"{entry}/{room.code}"
-    hint = "class.local" if is_local else "class.lan" if home != base else ""
     return {
         "code": room.code,
         "host": host,
@@ -99,30 +101,41 @@ def told_of(room: Room, host: str, base: str, language: str) -> Told:
         "entry": entry,
         "qr": qr(address),
         "hint": say(hint, language) if hint else "",
-        "command": START if is_local else "",
+        "command": COMMANDS.get(hint, ""),
     }
 
 
-def phones_base(base: str) -> tuple[str, bool]:
-    """The page's address for phones, and whether it is this computer's own, which none can reach.
+def phones_base(base: str) -> tuple[str, str]:
+    """The page's address for phones, and the key of what there is to say about it.
 
-    On a Space its host; where the page was opened as localhost and listens to other machines, the address in the local
-    network. Anything that is no address of a page counts as this computer's own.
+    The one that HEADSTART_ADDRESS names; on a Space its host; where the page was opened as localhost and listens to other
+    machines, the address in the local network. Anything that is no address of a page counts as this computer's own, which
+    no phone can reach: "class.local" where the program must listen to others first, "class.outside" where it does, but
+    cannot know its address, because it is in a container or there is no network yet.
     """
+    if named := os.environ.get("HEADSTART_ADDRESS", "").strip():
+        return named.rstrip("/") + "/", ""
     if space := os.environ.get("SPACE_HOST"):
-        return f"https://{space}/", False
+        return f"https://{space}/", ""
     try:
         found = urlsplit(base[:LONGEST])
         name, port = found.hostname, found.port
     except ValueError:
         name, port, found = None, None, urlsplit("")
     if found.scheme not in ("http", "https") or not name:
-        return "http://127.0.0.1/", True
+        return "http://127.0.0.1/", "class.local"
     if name != "localhost" and not name.startswith("127.") and name != "::1":
-        return base[:LONGEST], False
-    if os.environ.get("GRADIO_SERVER_NAME") in EVERYWHERE and (lan := lan_address()):
-        return f"{found.scheme}://{lan}{f':{port}' if port else ''}{found.path}", False
-    return base[:LONGEST], True
+        return base[:LONGEST], ""
+    if os.environ.get("GRADIO_SERVER_NAME") not in EVERYWHERE:
+        return base[:LONGEST], "class.local"
+    if is_in_container() or not (lan := lan_address()):
+        return base[:LONGEST], "class.outside"
+    return f"{found.scheme}://{lan}{f':{port}' if port else ''}{found.path}", "class.lan"
+
+
+def is_in_container() -> bool:
+    """Whether this runs in Docker or Podman, whose inner network no phone reaches."""
+    return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
 def lan_address() -> str | None:

@@ -10,8 +10,9 @@
   const make = (name, className = "", text = "") => Object.assign(document.createElement(name), { className, textContent: text });
   const number = (value, digits = 0) =>
     value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
-  const percent = (share) => `${Math.round(100 * share)} %`;
+  const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`); // null: a network that diverged
   const HIDDEN_MS = 30000, OPEN_MS = 4000, POLL_MS = 1000, RETRY_MS = 10000, SILENT_MS = 25000, SLEPT_MS = 5000, RESEND_MS = 2000;
+  const SPOKEN_MS = 10000;
 
   // What is kept in this browser; one that keeps nothing (private, or full) plays without memory
   const store = {
@@ -27,16 +28,23 @@
   // --- the door ------------------------------------------------------------------------------------------------------
 
   const [, code = ""] = location.pathname.match(/\/room\/([^/]+)$/) || [];
-  if (!code || known.why[language]) {
+
+  function showDoor(why) {
+    $("#room").hidden = true;
     $("#ask").hidden = false;
-    $("#wrong").textContent = known.why[language];
+    $("#gone").textContent = "";
+    $("#wrong").textContent = why;
+  }
+
+  $("#ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const asked = $("#asked").value.normalize("NFKC").replace(/[^\p{L}\p{N}]/gu, "").toUpperCase();
     const home = location.pathname.replace(/\/room(\/[^/]*)?$/, "/room");
-    $("#ask").addEventListener("submit", (event) => {
-      event.preventDefault();
-      const asked = $("#asked").value.normalize("NFKC").replace(/[^\p{L}\p{N}]/gu, "").toUpperCase();
-      if (asked) location.assign(`${home}/${encodeURIComponent(asked)}${location.search}`);
-      else $("#asked").focus();
-    });
+    if (asked) location.assign(`${home}/${encodeURIComponent(asked)}${location.search}`);
+    else $("#asked").focus();
+  });
+  if (!code) {
+    showDoor("");
     return;
   }
   $("#room").hidden = false;
@@ -51,7 +59,7 @@
 
   // --- what is known of the room -------------------------------------------------------------------------------------
 
-  let index = 0, state = null, you = { bet: null, next: null, sent: {} }, race = null, isOver = false, isDirty = false;
+  let index = 0, state = null, you = { bet: null, next: null, sent: {} }, race = null, isOver = false, isDirty = false, refused = "";
   const kept = store.read("bet.room");
   if (kept && kept.code === code) you.bet = kept.bet; // until the server says it
 
@@ -131,8 +139,8 @@
     hear("end", () => end("viewer.over"));
     stream.addEventListener("error", () => {
       if (mine !== session) return;
-      lost();
-      if (stream.readyState === EventSource.CLOSED) poll(); // the browser gives up on a refusal; otherwise it comes back by itself
+      if (stream.readyState === EventSource.CLOSED) poll(); // the browser gives up on a refusal, whose reason a plain request tells
+      else lost(); // it comes back by itself
     });
     later(() => { if (stream.readyState !== EventSource.OPEN) poll(); }, OPEN_MS);
   }
@@ -154,18 +162,23 @@
 
   // Everything new by one request. False where asking again is in vain
   async function ask() {
-    const mine = session, isStreaming = Boolean(source);
-    const answer = await fetch(address("state", { since: index }), { signal: AbortSignal.timeout(OPEN_MS) });
+    const mine = session, since = index, isStreaming = Boolean(source);
+    const answer = await fetch(address("state", { since }), { signal: AbortSignal.timeout(OPEN_MS) });
     const body = await answer.json();
     if (mine !== session) return false;
+    found();
+    refused = answer.ok ? "" : body.error;
+    $("#gone").textContent = refused;
     if (!answer.ok) {
-      if (answer.status === 404 || answer.status === 410) end("", body.error);
-      else $("#gone").textContent = body.error; // locked or full: that may change
+      const isFinal = answer.status === 404 || answer.status === 410;
+      if (!state && (isFinal || answer.status === 429)) {
+        end("", refused);
+        showDoor(refused);
+      } else if (isFinal) end("", refused);
+      else paintSoon(); // locked or full: that may change
       return !isOver;
     }
-    $("#gone").textContent = "";
-    found();
-    if (!isStreaming) take(body.entries, body.next); // a stream tells them itself
+    if (!isStreaming && since === index) take(body.entries, body.next); // a stream, or an earlier request, told them already
     told(body.you);
     return true;
   }
@@ -195,7 +208,7 @@
 
   // --- drawing -------------------------------------------------------------------------------------------------------
 
-  let chart = null, strip = null, cards = {};
+  let chart = null, strip = null, cards = {}, spokenAt = 0;
 
   function paintSoon() {
     if (isDirty) return;
@@ -212,6 +225,7 @@
     put($("#code"), state ? state.code : "");
     put($("#headline"), headline());
     put($("#detail"), race && race.standing ? race.standing.detail[language] : "");
+    speak();
     paintRace();
     paintStrip();
     paintBet();
@@ -219,11 +233,19 @@
   }
 
   function headline() {
-    if (!state) return word("viewer.connecting");
+    if (!state) return refused ? "" : word("viewer.connecting");
     if (race && race.standing) return race.standing.headline[language];
     if (race && race.ended) return (race.ended.message || {})[language] || word("viewer.stopped");
     if (race && race.preparing) return race.preparing.text[language];
     return word(race && race.started ? "viewer.starting" : race && race.id ? "viewer.soon" : "viewer.waiting");
+  }
+
+  // For a screen reader: what the headline says, a few times a minute and at the end, not five times a second
+  function speak() {
+    const isEnd = Boolean(race && race.ended), isDue = Date.now() - spokenAt > SPOKEN_MS || isEnd;
+    if (!isDue || $("#aloud").textContent === headline()) return;
+    spokenAt = Date.now();
+    put($("#aloud"), headline());
   }
 
   function paintRace() {

@@ -29,7 +29,10 @@ from starlette.routing import Route
 from demo import look
 from demo.bets import GAP, TARGET
 from demo.hub import Hub
-from demo.rooms import BYTES, EACH, FEWEST, NAME, SIDE, OverError, Room, RoomError, Rooms, UnknownError
+from demo.log import Log
+from demo.photos import BYTES, EACH, FEWEST, SIDE, RoomError
+from demo.room import NAME, OverError, Room, UnknownError
+from demo.rooms import Rooms
 from demo.stream import BASE, STILL, Broadcast, EventStream, index_of
 from engine import EXTRAS, LANGUAGES, RANGES, RIVALS, HeadStartError, best_language, said, say
 
@@ -61,7 +64,7 @@ def routes(hub: Hub, rooms: Rooms, broadcast: Broadcast | None = None) -> list[R
     """The routes of the phones in these rooms."""
     door = Door(hub, rooms, broadcast or Broadcast())
     return [
-        Route(BASE + "/room", door.ask),
+        Route(BASE + "/room", door.page),
         Route(BASE + "/room/{code}", door.page),
         Route(BASE + "/room/{code}/events", door.events),
         Route(BASE + "/room/{code}/state", door.state),
@@ -77,10 +80,11 @@ class Diary:
     index from before gets all that is kept.
     """
 
-    def __init__(self, hub: Hub, room: Room):
-        self._hub, self._room, self._lock = hub, room, threading.Lock()
+    def __init__(self, room: Room):
+        self._room, self._lock = room, threading.Lock()
         self._first, self._entries = 0, list[str]()  # the index of the first entry that is kept, and those from there on
-        self._race, self._rows = "", 0  # the race that is told, and how many of its rows
+        self._shown: tuple[str, Log | None] = ("", None)  # the race that is told, with its log
+        self._rows = 0  # how many of its rows are told
         self._version, self._state = -1, 0  # of the state that was told last, and which entry it is
 
     def look(self) -> tuple[int, bool]:
@@ -88,8 +92,7 @@ class Diary:
         with self._lock:
             if self._room.version != self._version:
                 self._take(self._room.told())
-            log = self._hub.find(self._race) if self._race else None
-            if log:
+            if log := self._shown[1]:
                 rows = log.light[self._rows :]
                 self._entries += rows
                 self._rows += len(rows)
@@ -105,10 +108,13 @@ class Diary:
             return ",".join(filter(None, self._entries[max(0, first - self._first) : max(0, count - self._first)]))
 
     def _take(self, state: dict[str, Any]) -> None:
-        if state["race"] != self._race:
-            self._race, self._rows = state["race"], 0
+        shown = self._room.shown
+        if state["race"] != shown[0]:
+            return  # another race began just now; the next look finds both in step
+        if shown[0] != self._shown[0]:
+            self._shown, self._rows = shown, 0
             self._first += len(self._entries)
-            self._entries = [json.dumps({"event": "Race", "race": self._race})]
+            self._entries = [json.dumps({"event": "Race", "race": shown[0]})]
         elif self._entries:
             self._entries[self._state] = ""
         self._version, self._state = state["version"], len(self._entries)
@@ -122,17 +128,13 @@ class Door:
         self._hub, self._rooms, self._broadcast, self._open = hub, rooms, broadcast, 0
         self._diaries: dict[Room, Diary] = {}
 
-    async def ask(self, request: Request) -> Response:
-        """The page that asks for a code."""
-        return _html(request, "")
-
     async def page(self, request: Request) -> Response:
-        """A room's page; the page that asks for a code where there is no such room."""
-        try:
-            self._room(request)
-        except RoomError as error:
-            return _html(request, error.line.key, _status(error))
-        return _html(request, "", 200)
+        """The page of any room, and of none: it asks by itself whether there is one of its code."""
+        text, policy = page()
+        headers = {**SECURE, "Content-Security-Policy": policy, "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(_packed(), 200, {**headers, "Content-Encoding": "gzip"}, "text/html")
+        return Response(text, 200, headers, "text/html")
 
     async def events(self, request: Request) -> Response:
         """What the room tells, from `Last-Event-ID` or `?since=N` on, as server-sent events.
@@ -158,11 +160,11 @@ class Door:
 
         def arrive() -> None:
             self._open += 1
-            room.enter()
+            room.enter(guest)
 
         def leave() -> None:
             self._open -= 1
-            room.leave()
+            room.leave(guest)
 
         return EventStream(body(), arrive, leave)
 
@@ -172,6 +174,7 @@ class Door:
             room, guest = self._enter(request)
         except RoomError as error:
             return _refused(request, error)
+        room.hear(guest)
         diary = self._diary(room)
         count, since = diary.look()[0], index_of(request.query_params.get("since"))
         entries = diary.texts(since if since <= count else 0, count)
@@ -206,7 +209,7 @@ class Door:
     def _diary(self, room: Room) -> Diary:
         if room not in self._diaries:
             self._diaries = {other: diary for other, diary in self._diaries.items() if not other.is_over}
-            self._diaries[room] = Diary(self._hub, room)
+            self._diaries[room] = Diary(room)
         return self._diaries[room]
 
     def _room(self, request: Request, guest: str = "") -> Room:
@@ -258,22 +261,14 @@ def _refused(request: Request, error: HeadStartError, status: int = 0) -> Respon
 # --- the page ----------------------------------------------------------------------------------------------------------
 
 
-def _html(request: Request, why: str, status: int = 200) -> Response:
-    text, policy = page(why)
-    headers = {**SECURE, "Content-Security-Policy": policy, "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(_packed(why), status, {**headers, "Content-Encoding": "gzip"}, "text/html")
-    return Response(text, status, headers, "text/html")
+@lru_cache(maxsize=1)
+def _packed() -> bytes:
+    return gzip.compress(page()[0].encode(), 9)
 
 
-@lru_cache(maxsize=8)
-def _packed(why: str) -> bytes:
-    return gzip.compress(page(why)[0].encode(), 9)
-
-
-@lru_cache(maxsize=8)
-def page(why: str = "") -> tuple[str, str]:
-    """The page of every room, and the policy under which only its own script runs. `why` is the key of a refusal.
+@lru_cache(maxsize=1)
+def page() -> tuple[str, str]:
+    """The page of every room, and the policy under which only its own script runs.
 
     It is the same for every room: the script reads the code from the address. Both languages are in it.
     """
@@ -281,7 +276,6 @@ def page(why: str = "") -> tuple[str, str]:
     script = "".join(path.read_text(encoding="utf-8") for path in (CURVES, HERE / "score.js", HERE / "viewer.js"))
     known = {
         "said": {language: _words(language) for language in LANGUAGES},
-        "why": {language: say(why, language, minutes=10) if why else "" for language in LANGUAGES},
         "rivals": RIVALS,
         "extras": EXTRAS,
         "target": TARGET,

@@ -63,6 +63,12 @@ def language_of(request: gr.Request) -> str:
     return asked if asked in LANGUAGES else best_language(headers.get("accept-language", ""))
 
 
+def address_of(request: gr.Request) -> str:
+    """Where a visitor's request comes from; "" where nobody knows."""
+    client = getattr(request, "client", None)
+    return client.host if client else ""
+
+
 def everywhere(sentence: Callable[[str], str]) -> dict[str, str]:
     """A sentence in every language, for rows that visitors of any language read: {"en": …, "ja": …}."""
     return {language: sentence(language) for language in LANGUAGES}

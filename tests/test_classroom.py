@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import segno
+from pupils import log
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from visitors import packed, texture
@@ -101,11 +102,19 @@ def test_a_page_that_comes_again_finds_its_room(act: Act) -> None:
     assert act("enter", host="another")[0]["room"] is None
 
 
+def test_a_second_click_on_open_ends_nothing(act: Act) -> None:
+    """As after a reload, before the page knows of its room."""
+    code = act("open")[0]["room"]["code"]
+    told, _ = act("open")
+    assert told["room"]["code"] == code
+    assert "is_new" not in told
+
+
 def test_a_room_that_is_opened_during_a_race_shows_it(act: Act, rooms: Rooms) -> None:
+    log(rooms._hub, "her race").owner = HOST
     act("open")
-    assert rooms.of(HOST).race == ""  # type: ignore[union-attr]
-    act("open", is_racing=True)
     assert rooms.of(HOST).race == "her race"  # type: ignore[union-attr]
+    rooms._hub._logs.clear()
 
 
 def test_a_page_without_a_visitor_is_told_to_wait(act: Act) -> None:
@@ -172,7 +181,7 @@ def test_the_pictures_of_a_room_become_a_task_of_the_presenter(act: Act, rooms: 
     assert task.is_private
     assert task.classes == ("cup", "pen")
     assert task.heldout == 6  # one phone's
-    assert rooms.of(HOST).task == picked["value"]  # type: ignore[union-attr]
+    assert rooms.of(HOST).tasks == [picked["value"]]  # type: ignore[union-attr]
     assert picked["value"] in [name for _, name in picked["choices"]]
     assert "other phones" in told["note"]
 
@@ -190,38 +199,49 @@ def test_the_pictures_of_one_phone_are_refused_in_a_sentence(act: Act, rooms: Ro
 
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SPACE_HOST", "GRADIO_SERVER_NAME"):
+    for name in ("SPACE_HOST", "GRADIO_SERVER_NAME", "HEADSTART_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(classroom, "lan_address", lambda: "192.168.1.20")
+    monkeypatch.setattr(classroom, "is_in_container", lambda: False)
 
 
 @pytest.mark.parametrize("base", [HOME, "https://demo.example/race/", "http://[2001:db8::1]:7860/"])
 def test_an_address_that_phones_reach_stays(base: str) -> None:
-    assert phones_base(base) == (base, False)
+    assert phones_base(base) == (base, "")
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:7860/", "http://localhost:7860/", "http://[::1]:7860/"])
 def test_this_computers_own_address_is_none_for_phones(base: str) -> None:
-    assert phones_base(base) == (base, True)
+    assert phones_base(base) == (base, "class.local")
 
 
 @pytest.mark.parametrize(
     "base", ["", "javascript:alert(1)", "http://", "//x/", "http://[", "http://x:99999/", "file:///etc/"]
 )
 def test_what_is_no_address_of_a_page_leads_nowhere(base: str) -> None:
-    assert phones_base(base) == ("http://127.0.0.1/", True)
+    assert phones_base(base) == ("http://127.0.0.1/", "class.local")
 
 
 def test_a_server_that_listens_to_all_names_the_machine_in_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
-    assert phones_base("http://localhost:7861/x/") == ("http://192.168.1.20:7861/x/", False)
-    monkeypatch.setattr(classroom, "lan_address", lambda: None)
-    assert phones_base("http://localhost:7861/") == ("http://localhost:7861/", True)
+    assert phones_base("http://localhost:7861/x/") == ("http://192.168.1.20:7861/x/", "class.lan")
+
+
+@pytest.mark.parametrize("missing", ["a network", "a way out of the container"])
+def test_one_that_cannot_know_its_address_says_so(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    if missing == "a network":
+        monkeypatch.setattr(classroom, "lan_address", lambda: None)
+    else:
+        monkeypatch.setattr(classroom, "is_in_container", lambda: True)
+    assert phones_base("http://localhost:7861/") == ("http://localhost:7861/", "class.outside")
+    monkeypatch.setenv("HEADSTART_ADDRESS", "http://192.168.1.20:80")
+    assert phones_base("http://localhost:7861/") == ("http://192.168.1.20:80/", "")
 
 
 def test_on_a_space_its_host_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_HOST", "ann-head-start.hf.space")
-    assert phones_base("http://127.0.0.1:7860/") == ("https://ann-head-start.hf.space/", False)
+    assert phones_base("http://127.0.0.1:7860/") == ("https://ann-head-start.hf.space/", "")
 
 
 def test_a_presenter_at_localhost_is_told_how_phones_come_in(act: Act) -> None:

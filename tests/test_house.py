@@ -22,7 +22,7 @@ ENGINE_ROWS = [
     {"race", "cost"},
     {"scoreboard", "recording", "sweep", "telling"},
     {"export"},
-    {"bench", "__init__", "__main__"},
+    {"bench", "terminal", "__init__", "__main__"},
 ]
 DEMO_ROWS = [
     {"look", "words", "part", "language"},
@@ -30,7 +30,9 @@ DEMO_ROWS = [
     {"zero"},
     {"log"},
     {"hub"},
-    {"stream", "rooms"},
+    {"stream", "photos"},
+    {"room"},
+    {"rooms"},
     {
         "live",
         "own",

@@ -13,15 +13,16 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pupils import jpeg
 from starlette.applications import Starlette
 from test_hub import until
-from test_rooms import jpeg
 from visitors import texture
 
 from demo import files, viewer
 from demo.hub import Hub
 from demo.log import Log
-from demo.rooms import Room, Rooms
+from demo.room import Room
+from demo.rooms import Rooms
 from demo.stream import BASE
 from engine import Plan, add_task, say
 
@@ -80,7 +81,7 @@ def phone(browser: Any, school: School) -> Iterator[Callable[..., Any]]:
             problems.append(f"asked for {request.url}")
 
     def complain(message: Any) -> None:
-        is_expected = "ERR_INTERNET_DISCONNECTED" in message.text or "503" in message.text
+        is_expected = any(text in message.text for text in ("ERR_INTERNET_DISCONNECTED", "503", "404", "403"))
         if message.type in ("error", "warning") and not is_expected:
             problems.append(message.text)
 
@@ -224,6 +225,32 @@ def test_where_streams_are_blocked_the_phone_asks_once_a_second(school: School, 
     assert any("/state?" in url for url in school.asked)
 
 
+def test_a_locked_room_is_said_and_a_phone_comes_in_when_it_opens(school: School, phone: Any) -> None:
+    school.room.lock(True)
+    page = phone()
+    wait(page, lambda: page.inner_text("#gone") == say("refusal.room.locked"))
+    assert page.inner_text("#headline") == page.inner_text("#status") == ""
+    shoot(page, "locked-390-light")
+    school.room.lock(False)
+    wait(page, lambda: page.inner_text("#headline") == say("viewer.waiting"))
+    assert page.inner_text("#gone") == ""
+
+
+def test_a_screen_reader_is_told_the_end_but_not_every_point(school: School, phone: Any) -> None:
+    page = phone()
+    page.evaluate(
+        "window.said = []; new MutationObserver(() => said.push(document.querySelector('#aloud').textContent))"
+        ".observe(document.querySelector('#aloud'), { childList: true, characterData: true, subtree: true })"
+    )
+    log = school.race(Plan(examples=3, epochs=12, learning_stages=1))
+    until(lambda: log.state == "ended")
+    wait(page, lambda: is_complete(page, log))
+    said = page.evaluate("said")
+    assert said[-1] == headline(log)
+    assert len(said) <= 4
+    assert page.locator("#headline").evaluate("(node) => node.closest('[aria-live]')") is None
+
+
 def test_a_phone_sends_pictures_of_two_classes_and_a_race_runs_on_them(school: School, phone: Any, tmp_path: Path) -> None:
     school.room.collect(["cup", "<i>pen</i>"])
     page = phone()
@@ -235,7 +262,7 @@ def test_a_phone_sends_pictures_of_two_classes_and_a_race_runs_on_them(school: S
             texture(10 * kind + n, 1200).save(path, "JPEG", quality=95)
             paths.append(path)
         page.locator(".shoot input").nth(kind).set_input_files(paths)
-    wait(page, lambda: school.room.told_to(next(iter(school.room._guests)))["sent"] == {"cup": 5, "<i>pen</i>": 5})
+    wait(page, lambda: school.room.told_to(next(iter(school.room._phones)))["sent"] == {"cup": 5, "<i>pen</i>": 5})
     page.wait_for_selector(".shoot.enough >> nth=1")
     shoot(page, "camera-390-light")
     with Image.open(io.BytesIO(school.room.picture(1) or b"")) as picture:
@@ -259,7 +286,11 @@ def test_a_phone_sends_pictures_of_two_classes_and_a_race_runs_on_them(school: S
 
 
 def test_the_door_asks_for_the_code_and_says_when_it_is_wrong(school: School, phone: Any) -> None:
-    page = phone(path="?x")
+    page = phone(path="/WRONG9")
+    wait(page, lambda: page.inner_text("#wrong") == say("refusal.room.unknown"))
+    assert page.inner_text("main").count(say("refusal.room.unknown")) == 1
+    assert not page.is_visible("#room")
+    shoot(page, "wrong-390-light")
     page.fill("#asked", school.room.code.lower()[:3] + " " + school.room.code[3:])
     shoot(page, "door-390-light")
     page.keyboard.press("Enter")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from demo.limits import Limits
 from engine.__main__ import _parser
 
 HOME = Path(__file__).parents[1]
@@ -37,6 +39,13 @@ def test_the_tree_names_every_file_of_the_house() -> None:
                 assert re.search(rf"\b{re.escape(path.name)}\b", tree), f"{path.name} is not in the README's tree"
     for name in re.findall(r"^  ([\w./]+\.(?:py|js|css))", tree, re.M):
         assert (HOME / "engine" / name).exists() or (HOME / "demo" / name).exists(), name
+
+
+def test_every_variable_that_the_environment_may_set_is_named() -> None:
+    sources = [HOME / "app.py", *HOME.glob("engine/**/*.py"), *HOME.glob("demo/*.py")]
+    named = {name for path in sources for name in re.findall(r"HEADSTART_[A-Z]+", path.read_text(encoding="utf-8"))}
+    named |= {f"HEADSTART_{field.name.upper()}" for field in fields(Limits)}
+    assert {name for name in named if name not in TEXT} == set()
 
 
 def test_every_file_it_links_to_is_there() -> None:

@@ -12,17 +12,18 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pupils import DONE, fill, jpeg, log
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from test_hub import LONG, SHORT, until
-from test_rooms import DONE, fill, jpeg, log
 from visitors import packed, texture
 
 from demo import files, viewer
 from demo import rooms as classrooms
 from demo.hub import Hub
 from demo.limits import Limits
-from demo.rooms import Room, Rooms
+from demo.room import Room
+from demo.rooms import Rooms
 from demo.stream import BASE, index_of
 from demo.viewer import Diary
 from engine import LANGUAGES, Plan, add_task, said, say
@@ -125,27 +126,32 @@ def test_without_a_code_the_page_asks_for_one(client: TestClient) -> None:
 
 
 def test_a_wrong_code_is_said_and_guessing_is_slowed_down(client: TestClient, room: Room) -> None:
-    wrong = client.get(f"{BASE}/room/WRONG9")
-    assert wrong.status_code == 404
-    assert "There is no room with this code" in wrong.text
-    assert client.get(f"{BASE}/room/{room.code.lower()}").status_code == 200
+    wrong = f"{BASE}/room/WRONG9/state?guest={GUEST}"
+    assert client.get(wrong).status_code == 404
+    assert client.get(wrong).json()["error"] == say("refusal.room.unknown")
+    assert client.get(at(room, "/state", OTHER)).status_code == 200
     for _ in range(classrooms.WRONG):
-        client.get(f"{BASE}/room/WRONG9/state?guest={GUEST}")
-    assert client.get(f"{BASE}/room/{room.code}").status_code == 429
+        client.get(wrong)
+    assert client.get(at(room, "/state")).status_code == 429
+    assert client.get(at(room, "/state", OTHER)).status_code == 200, "who is in stays in"
+    assert client.get(f"{BASE}/room/{room.code}").status_code == 200, "and can load the page anew"
+
+
+def test_the_page_is_no_way_to_guess_a_code(client: TestClient, room: Room) -> None:
+    assert client.get(f"{BASE}/room/{room.code}").text == client.get(f"{BASE}/room/WRONG9").text
 
 
 @pytest.mark.parametrize("path", ["/%3Cscript%3E", "/%00", "/" + "A" * 3000])
 def test_an_odd_code_is_only_a_wrong_one(client: TestClient, path: str) -> None:
-    answer = client.get(f"{BASE}/room{path}")
-    assert answer.status_code == 404
-    assert "<script>alert" not in answer.text
+    assert "<script>alert" not in client.get(f"{BASE}/room{path}").text
+    assert client.get(f"{BASE}/room{path}/state?guest={GUEST}").status_code == 404
 
 
 # --- the stream --------------------------------------------------------------------------------------------------------
 
 
 def test_the_diary_tells_a_race_once_and_of_the_room_only_the_last_state(hub: Hub, room: Room) -> None:
-    diary = Diary(hub, room)
+    diary = Diary(room)
     race = log(hub, "race", "queued", *DONE)
     room.follow("race")
     first = diary.look()[0]
@@ -162,7 +168,7 @@ def test_the_diary_tells_a_race_once_and_of_the_room_only_the_last_state(hub: Hu
 
 
 def test_whoever_was_away_while_another_race_began_gets_all_of_it(hub: Hub, room: Room) -> None:
-    diary = Diary(hub, room)
+    diary = Diary(room)
     log(hub, "one", "running", {"event": "Standing", "n": 1}, {"event": "Standing", "n": 2})
     room.follow("one")
     away = diary.look()[0] - 1
@@ -178,7 +184,7 @@ def test_whoever_was_away_while_another_race_began_gets_all_of_it(hub: Hub, room
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 5])
 def test_two_halves_of_a_stream_are_the_whole(hub: Hub, room: Room, cut: int) -> None:
-    diary = Diary(hub, room)
+    diary = Diary(room)
     log(hub, "one", "running", *({"event": "Standing", "n": n} for n in range(4)))
     room.follow("one")
     count = diary.look()[0]
@@ -351,6 +357,6 @@ def test_a_race_that_never_ends_does_not_keep_a_room_open(tiny: Path, hub: Hub, 
     room.follow(race)
     until(lambda: room.phase == "racing")
     room.rooms.end("ann")  # type: ignore[attr-defined]
-    assert Diary(hub, room).look()[1]
+    assert Diary(room).look()[1]
     hub.stop(race, "ann")
     until(lambda: hub.running is None)
