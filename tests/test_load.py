@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.load import Viewer, delays, percentile, table
+from demo.load import Viewer, delays, is_whole, percentile, table
 
 HOME = Path(__file__).parents[1]
 HEAD = b"HTTP/1.1 200 OK\r\n\r\nretry: 1000\n\n"
@@ -43,6 +43,14 @@ def test_delays_are_those_of_rows_written_while_watching() -> None:
     assert got.is_complete
 
 
+@pytest.mark.parametrize(
+    ("got", "whole"), [([0, 1, 2], True), ([0, 1], True), ([0], False), ([0, 2, 3], False), ([1, 2, 3], False), ([], False)]
+)
+def test_a_reader_is_whole_with_every_row_but_those_of_the_last_moment(got: list[int], whole: bool) -> None:
+    told = [{"n": n} for n in range(4)]
+    assert is_whole([{"n": n} for n in got], told, [1.0, 2.0, 3.5, 9.0], until=4.0) is whole
+
+
 def test_a_percentile_is_one_of_the_values() -> None:
     assert percentile([4, 1, 3, 2], 0.5) == 3
     assert percentile(range(100), 0.95) == 95
@@ -64,5 +72,5 @@ def test_a_small_session_is_measured_from_the_command_line() -> None:
     assert done.returncode == 0, done.stderr
     cells = dict(row.strip("| ").split(" | ")[::2] for row in done.stdout.splitlines() if row.startswith("| "))
     assert cells["every row delivered to 4 viewers"].startswith("4 ")
-    assert cells["2 readers, each cut off twice, without a hole"] == "2"
+    assert cells["2 phones, each cut off twice, without a hole"] == "2"
     assert "0 lost" in cells["5 Start clicks at once"]
