@@ -3,11 +3,11 @@
 They stand in the same queue as everybody's races. Types are real ones here, not texts: Gradio reads the schemas from them.
 """
 
+import asyncio
 import json
 import math
 import secrets
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
@@ -34,8 +34,9 @@ from engine import (
     weights_are_here,
 )
 
-# So many calls at once; the others wait in Gradio's queue, before the hub's
-GROUP: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 4}
+# So many calls at once; the others wait in Gradio's queue, before the hub's. Who asks does not wait for those who race
+RACES: dict[str, Any] = {"concurrency_id": "api-race", "concurrency_limit": 4}
+QUESTIONS: dict[str, Any] = {"concurrency_id": "api-predict", "concurrency_limit": 4}
 LOOK = 0.1  # seconds between two looks at a log
 TOLD = ("RaceStarted", "PhaseStarted", "Evaluated", "Finished", "RaceFinished")  # a step or a look inside is for curves only
 
@@ -44,7 +45,7 @@ def build(hub: Hub) -> None:
     """Add the endpoints `race`, `predict`, `tasks` and `backbones` to the page that the caller stands in."""
     pace = Pace(hub.limits.races)
 
-    def race(
+    async def race(
         request: gr.Request,
         task: str = "tabletop",
         backbone: str = "resnet10",
@@ -58,7 +59,7 @@ def build(hub: Hub) -> None:
         label_noise: float = 0.0,
         seed: int = 0,
         events: bool = False,
-    ) -> Iterator[dict]:
+    ) -> AsyncIterator[dict]:
         """Train two networks on the same few pictures, one from scratch and one pretrained, and say which was right more often on held-out pictures. Takes seconds to minutes.
 
         Args:
@@ -94,12 +95,14 @@ def build(hub: Hub) -> None:
             )  # fmt: skip
             if find_task(plan.task).is_private:
                 raise PlanError("refusal.offer", name=repr(plan.task))
-            name = hub.start(plan, owner, address)
+            turn = f"api:{address}" if address else owner  # each call is an owner, but a program's calls take one turn
+            # Because it may wait; in the context of this call, as Log.visitor wants it
+            name = await asyncio.to_thread(hub.start, plan, owner, address, turn)
             pace.count(address)
             log = hub.find(name)
             assert log  # a race that is on is kept
             board = Scoreboard()
-            for row in _follow(log):
+            async for row in _follow(log):
                 if row["event"] in EVENTS:
                     board.add(from_row(row))
                 if row["event"] == "Ended" and (row["reason"] == "failed" or row.get("message")):
@@ -166,11 +169,11 @@ def build(hub: Hub) -> None:
             for name, found in ((name, find_backbone(name)) for name in backbone_names())
         ]  # fmt: skip
 
-    gr.events.api(race, api_name="race", **GROUP)
+    gr.events.api(race, api_name="race", **RACES)
     # With components, because a picture is a file: Gradio fetches and checks it
     name, image = gr.Textbox(visible=False, label="race"), gr.Image(visible=False, label="image")
     answer, ask = gr.JSON(visible=False, label="probabilities"), gr.Button(visible=False)
-    ask.click(predict, [name, image], answer, api_name="predict", show_progress="hidden", **GROUP)
+    ask.click(predict, [name, image], answer, api_name="predict", show_progress="hidden", **QUESTIONS)
     gr.events.api(tasks, api_name="tasks", queue=False)
     gr.events.api(backbones, api_name="backbones", queue=False)
 
@@ -209,16 +212,17 @@ def summary(race: str, plan: Plan, board: Scoreboard, language: str = "en") -> d
     }
 
 
-def _follow(log: Log) -> Iterator[dict[str, Any]]:
-    """The rows of a race as they come, to the end."""
+async def _follow(log: Log) -> AsyncIterator[dict[str, Any]]:
+    """The rows of a race as they come, to the end. Asynchronous, because a wait in a thread could not be cut off."""
     index = 0
     while True:
         is_over, count = log.state == "ended", len(log.rows)  # in this order: rows written before the end are all here then
-        yield from map(json.loads, log.rows[index:count])
+        for row in log.rows[index:count]:
+            yield json.loads(row)
         index = count
         if is_over:
             return
-        time.sleep(LOOK)
+        await asyncio.sleep(LOOK)
 
 
 def _shares(classes: tuple[str, ...], probabilities: tuple[float, ...]) -> dict[str, float]:

@@ -6,17 +6,18 @@ absolute index; the log is the only place where a running race is kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
 
 from demo import words, zero
-from demo.limits import Limits, Turns
+from demo.limits import Limits, Turns, in_minutes
 from demo.log import Log, Scribe
 from engine import (
     EVENTS,
@@ -54,13 +55,13 @@ class Hub:
     """One race at a time on this machine. The others wait, their owners served in turn: start-time fair queueing.
 
     A race's round is the one now served, or the one after its owner's last; within a round they are run in the order in
-    which they came. Goyal, Vin and Cheng 1996, with every race of weight one.
+    which they came. Goyal, Vin and Cheng 1996, with every race of weight one. Programs at one address share one turn.
     """
 
     def __init__(self, grace: float = GRACE, now: Callable[[], float] = time.monotonic, limits: Limits | None = None):
         self._grace, self._now, self.limits = grace, now, limits or Limits()
         self._turns = Turns(self.limits, now)
-        self._round, self._served = 0, dict[str, int]()  # the round now served; owner -> the one of her last race
+        self._round, self._served = 0, dict[str, int]()  # the round now served; whose turn -> the one of her last race
         self._lock = threading.Condition()
         self._logs: OrderedDict[str, Log] = OrderedDict()
         self._queue: deque[str] = deque()
@@ -77,12 +78,12 @@ class Hub:
         self._runner.start()
         watcher.start()
 
-    def start(self, plan: Plan, owner: str, address: str = "") -> str:
+    def start(self, plan: Plan, owner: str, address: str = "", turn: str = "") -> str:
         """Put a race in the queue and return its id, which cannot be guessed. An owner's earlier race is stopped.
 
-        address: where the visitor is, so that a new name does not make her a new visitor. Raises PlanError or
-        UnavailableError where it cannot be raced here, would take too long or comes too soon, QueueFullError where too
-        many wait.
+        address: where the visitor is, so that a new name does not make her a new visitor. turn: whose turn in the queue it
+        takes, where that is not the owner's alone. Raises PlanError or UnavailableError where it cannot be raced here,
+        would take too long or comes too soon, QueueFullError where too many wait.
         """
         with self._lock:
             self._refuse_full(owner)  # first of all: a class that clicks at once is answered quickly
@@ -96,18 +97,27 @@ class Hub:
                 self._stop(race_id)
             race_id = secrets.token_urlsafe(12)
             number = 1 + sum(log.owner == owner for log in self._logs.values())
-            log = Log(plan, owner, is_private=is_private, title=_title(plan, number), expected=expected)
-            log.round = max(self._round, self._served.get(owner, -1) + 1)
+            title = _title(plan, number)
+            log = Log(plan, owner, turn=turn or owner, is_private=is_private, title=title, expected=expected)
+            waiting = [self._logs[other].round for other in self._queue if self._logs[other].turn == log.turn]
+            log.round = max(self._round, max([self._served.get(log.turn, -1), *waiting]) + 1)
             self._logs[race_id] = log
             place = sum(self._logs[other].round <= log.round for other in self._queue)
             self._queue.insert(place, race_id)
             if owner not in self._present:
                 self._absent_since[owner] = self._now()
             self._tell_places()
-            for old in [k for k, log in self._logs.items() if log.state == "ended" and log.owner][:-KEPT]:
-                del self._logs[old]
+            self._forget()
             self._lock.notify_all()
         return race_id
+
+    def _forget(self) -> None:
+        """Keep so many ended races: first goes one that never began, then the oldest of whoever has most of them."""
+        kept = {race_id: log for race_id, log in self._logs.items() if log.state == "ended" and log.owner}
+        while len(kept) > KEPT:
+            counts = Counter(log.turn for log in kept.values())
+            gone = max(kept, key=lambda race_id: (kept[race_id].started is None, counts[kept[race_id].turn]))
+            del kept[gone], self._logs[gone]
 
     def _refuse_full(self, owner: str) -> list[str]:
         """This owner's races that are on or waiting. Raises QueueFullError where too many others wait."""
@@ -222,7 +232,7 @@ class Hub:
         longest, expected = self.limits.longest, self.expected_seconds(plan, may_probe=False)
         if expected is None or expected <= longest:
             return expected
-        facts = {"minutes": _minutes(expected), "most": _minutes(longest)}
+        facts = {"minutes": in_minutes(expected), "most": in_minutes(longest)}
         quick = self.fit(plan, longest)
         if quick is None or (self.expected_seconds(quick, may_probe=False) or 0) > longest:
             raise PlanError("refusal.long", **facts)
@@ -271,8 +281,8 @@ class Hub:
                 race_id = self._queue.popleft()
                 log = self._logs[race_id]
                 self._running, log.state, log.began = race_id, "running", self._now()
-                self._round = self._served[log.owner] = log.round
-                self._served = {owner: last for owner, last in self._served.items() if last >= self._round}
+                self._round = self._served[log.turn] = log.round
+                self._served = {turn: last for turn, last in self._served.items() if last >= self._round}
                 self._tell_places()
             self._run(log)
             with self._lock:
@@ -282,7 +292,7 @@ class Hub:
         try:
             scribe = Scribe(log)
             began = self._now()
-            log.race = zero.race(log.plan, scribe.tell, log.visitor)
+            log.race = zero.race(log.plan, scribe.tell, log.visitor, self.limits.longest)
             if log.is_stopping:
                 log.race.stop()
             for event in log.race:
@@ -290,14 +300,11 @@ class Hub:
                     log.started = event
                 scribe.write(self._now() - began, event)
                 if isinstance(event, RaceFinished) and scribe.is_complete and event.wall_seconds > SURE:
-                    expected = self._prober.estimate(log.plan, may_probe=lambda: False)
-                    self._corrections[_kind(log.plan)] = min(
-                        3.0, max(0.3, event.wall_seconds / (expected or event.wall_seconds))
-                    )
+                    self._correct(log.plan, event.wall_seconds)
             self._keep(log, log.race.trained)
             ended: dict[str, object] = {"event": "Ended", "reason": "stopped" if log.is_stopping else "done"}
             if log.is_overdue:
-                most = _minutes(self.limits.longest)
+                most = in_minutes(self.limits.longest)
                 ended["message"] = words.everywhere(lambda language: say("refusal.overdue", language, most=most))
             log.append(ended)
         except Exception as error:  # the next race must be able to start, and the page must hear of it
@@ -306,6 +313,12 @@ class Hub:
             if log.race:
                 log.race.close()
             log.race, log.visitor = None, Context()
+
+    def _correct(self, plan: Plan, seconds: float) -> None:
+        """A race took so long: the next of its kind is expected to."""
+        with contextlib.suppress(HeadStartError):  # its pictures were given away meanwhile
+            expected = self._prober.estimate(plan, may_probe=lambda: False) or seconds
+            self._corrections[_kind(plan)] = min(3.0, max(0.3, seconds / expected))
 
     def _keep(self, log: Log, trained: Trained | None) -> None:
         with self._lock:
@@ -324,9 +337,14 @@ class Hub:
                     since = self._absent_since.get(log.owner)
                     if log.state != "ended" and since is not None and self._now() - since > self._grace:
                         self._stop(race_id)
-                    if log.state == "running" and self._now() - log.began > OVERDUE * self.limits.longest:
+                    if log.state == "running" and self._now() - log.began > self._most(log):
                         log.is_overdue = True
                         self._stop(race_id)
+
+    def _most(self, log: Log) -> float:
+        """Seconds after which a race is stopped. On ZeroGPU's CPU nothing could be expected: what was said is kept there."""
+        is_on_cpu = isinstance(log.race, zero.Lent) and log.race.is_on_cpu
+        return self.limits.longest * (1.0 if is_on_cpu else OVERDUE)
 
 
 def _failure(error: Exception, is_private: bool) -> dict[str, str]:
@@ -342,11 +360,6 @@ def _title(plan: Plan, number: int) -> str:
     """What a visitor's race is called in a list: "2. Tabletop, ResNet-10, 20 × 10"."""
     task, backbone = find_task(plan.task), find_backbone(plan.backbone)
     return f"{number}. {task.title}, {backbone.title}, {plan.examples} × {len(task.classes)}"
-
-
-def _minutes(seconds: float) -> str:
-    """In minutes, to be read: 30, 1.5, 0.2."""
-    return f"{max(0.1, round(seconds / 60, 1)):g}"
 
 
 def _kind(plan: Plan) -> tuple[str, int]:

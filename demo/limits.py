@@ -46,6 +46,11 @@ class Limits:
         return cls(**values)  # type: ignore[arg-type]  # a whole number is good for every field
 
 
+def in_minutes(seconds: float) -> str:
+    """Seconds as minutes, to be read: 30, 1.5, 0.2."""
+    return f"{max(0.1, round(seconds / 60, 1)):g}"
+
+
 class Pace:
     """How often each of many may do something: `most` times within any `per` seconds. Safe from several threads."""
 

@@ -46,7 +46,8 @@ class Log:
     light: list[str] = field(default_factory=list)  # those of the kinds in LIGHT, with indexes of their own
     expected: float | None = None  # seconds, as known when it was asked for
     began: float = 0.0  # by the hub's clock, once it runs
-    round: int = 0  # in which its owner's turn comes
+    turn: str = ""  # whose turn it takes: the owner's, or that of all programs at one address
+    round: int = 0  # in which that turn comes
     race: Race | zero.Lent | None = None
     visitor: Context = field(default_factory=copy_context)  # whose request asked for it: on ZeroGPU the quota is hers
     is_stopping: bool = False
@@ -59,7 +60,7 @@ class Log:
 
     def append(self, row: dict[str, object]) -> None:
         """Add a row; `list.append` is atomic, so readers need no lock."""
-        text = json.dumps(row, separators=(",", ":"))
+        text = json.dumps(row, allow_nan=False, separators=(",", ":"))  # a browser's JSON.parse takes no NaN
         self.rows.append(text)
         if row["event"] in LIGHT:
             self.light.append(text)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context
 from typing import Literal, TypeVar
 
+from demo.limits import ON_A_SPACE, in_minutes
 from engine import (
     Event,
     Finished,
@@ -55,6 +56,7 @@ LEAST, MOST = 10, 60  # asked for: more than a visitor has left is refused; a cl
 START = 6.0  # seconds until a process that was lent a GPU trains
 ROOM = 3.0  # seconds before the end of the lent time at which a race is ended, with what it has
 WONDER = 0.7  # seconds of preparing after which people ask what a page is doing
+SILENCE = 60.0  # seconds without a word after which a process here is taken to hang, and ended
 BIG = 800_000_000  # bytes of networks that are still brought back
 
 
@@ -89,18 +91,24 @@ class Gauge:
 gauge = Gauge()
 
 
-def cost(plan: Plan, language: str) -> str:
-    """What a race will cost where GPUs are lent, in a sentence. Raises PlanError for an unknown task or backbone."""
-    seconds = gauge.seconds(plan)
-    return say("zero.cost", language, seconds=seconds) if seconds else say("zero.cost.cpu", language, most=MOST)
+def cost(plan: Plan, language: str, longest: float = ON_A_SPACE) -> str:
+    """What a race will cost where GPUs are lent, in a sentence. longest: seconds that it may take on the CPU.
+
+    Raises PlanError for an unknown task or backbone.
+    """
+    seconds, minutes = gauge.seconds(plan), in_minutes(longest)
+    if seconds is None:
+        return say("zero.cost.cpu", language, most=MOST, minutes=minutes)
+    return say("zero.cost", language, seconds=seconds, minutes=minutes)
 
 
-def race(plan: Plan, tell: Callable[[Line], None], visitor: Context) -> Race | Lent:
+def race(plan: Plan, tell: Callable[[Line], None], visitor: Context, longest: float = ON_A_SPACE) -> Race | Lent:
     """Start a race where it runs best. `tell` is told what there is to say before it; quota is `visitor`'s who asked for it.
 
-    Raises PlanError or UnavailableError at once where it cannot be raced here.
+    longest: seconds after which the caller stops one that `is_on_cpu`. Raises PlanError or UnavailableError at once where
+    it cannot be raced here.
     """
-    return Lent(plan, tell, visitor) if is_lending() else run_race(plan)
+    return Lent(plan, tell, visitor, longest) if is_lending() else run_race(plan)
 
 
 def apart(work: Callable[..., T], *arguments: object) -> T:
@@ -125,10 +133,11 @@ def _answer(work: Callable[..., object], arguments: tuple[object, ...]) -> Itera
 class Lent(Iterator[Event]):
     """A race in another process, as `engine.Race` shows itself: on a lent GPU, or on the CPU where none is to be had."""
 
-    def __init__(self, plan: Plan, tell: Callable[[Line], None], visitor: Context) -> None:
+    def __init__(self, plan: Plan, tell: Callable[[Line], None], visitor: Context, longest: float) -> None:
         check(plan)
-        self._plan, self._tell, self._visitor = plan, tell, visitor
+        self._plan, self._tell, self._visitor, self._minutes = plan, tell, visitor, in_minutes(longest)
         self.trained: Trained | None = None
+        self.is_on_cpu = False  # because no GPU was to be had, or not for so long
         self._stop = threading.Event()
         self._events = self._run()
         self._busy = threading.Lock()
@@ -153,7 +162,7 @@ class Lent(Iterator[Event]):
         parcel = pickle.dumps((yield from self._prepare()))  # here, because over there every second is the visitor's
         seconds = gauge.seconds(self._plan)
         if seconds is None:
-            self._tell(Line("zero.long", most=MOST))
+            self._tell(Line("zero.long", most=MOST, minutes=self._minutes))
         elif not self._stop.is_set():
             self._tell(Line("zero.asking", seconds=seconds))
             try:
@@ -164,10 +173,12 @@ class Lent(Iterator[Event]):
                 why = str(getattr(error, "title", ""))
                 if not lanes.has_started:
                     seconds = None
-                    self._tell(Line("zero.quota" if "quota" in why or "credits" in why else "zero.busy"))
+                    is_used_up = "quota" in why or "credits" in why
+                    self._tell(Line("zero.quota" if is_used_up else "zero.busy", minutes=self._minutes))
                 else:
                     yield from lanes.ends("failed", Line("zero.taken"))
         if seconds is None:
+            self.is_on_cpu = True
             yield from self._follow(_in_a_process(_both, self._plan, parcel, 0), lanes)
         if not lanes.is_over:
             yield from lanes.ends("stopped", Line("zero.stopped"))
@@ -307,7 +318,7 @@ def _both(plan: Plan, parcel: bytes, seconds: int) -> Generator[bytes, None, Non
 def _in_a_process(work: Callable[..., Iterator[bytes]], *arguments: object) -> Generator[bytes, None, None]:
     """What this generator yields, run in a process forked for it; closing ends it at its next message.
 
-    Raises UnavailableError where the process dies.
+    Raises UnavailableError where the process dies, or says nothing for long: a fork may inherit a lock that nobody frees.
     """
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
@@ -324,12 +335,18 @@ def _in_a_process(work: Callable[..., Iterator[bytes]], *arguments: object) -> G
     process.start()
     sender.close()
     try:
-        while message := receiver.recv_bytes():
+        while receiver.poll(SILENCE):
+            if not (message := receiver.recv_bytes()):
+                return
             yield message
+        process.kill()
+        raise UnavailableError("zero.ended")
     except EOFError:
         raise UnavailableError("zero.ended") from None
     finally:
         receiver.close()
+        process.join(SILENCE)
+        process.kill()
         process.join()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeVar, get_args
@@ -175,16 +176,26 @@ KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)
 
 
 def to_row(event: Event) -> dict[str, object]:
-    """The event as a flat mapping with its kind under `event`, ready for JSON."""
-    return {"event": type(event).__name__, **asdict(event)}
+    """The event as a flat mapping with its kind under `event`, ready for JSON, where NaN and infinities are null."""
+    return {"event": type(event).__name__, **{name: _written(value) for name, value in asdict(event).items()}}
 
 
 def from_row(row: dict[str, object]) -> Event:
     """The event that `to_row` wrote; fields that no event has are left out. Raises KeyError for an unknown kind."""
     kind = KINDS[str(row["event"])]
-    values = {name: row[name] for name in kind.__dataclass_fields__}
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}  # JSON has no tuples
-    return kind(**values)  # type: ignore[arg-type]
+    return kind(**{name: _read(row[name]) for name in kind.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+def _written(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_written, value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(value: object) -> object:
+    if isinstance(value, list):  # JSON has no tuples
+        return tuple(map(_read, value))
+    return math.nan if value is None else value
 
 
 def finish(work: Generator[object, None, T]) -> T:

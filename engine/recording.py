@@ -43,7 +43,7 @@ def header(stamp: Stamp) -> str:
 
 def line(seconds: float, event: Event) -> str:
     """The line of one event, so many seconds since the start."""
-    return json.dumps({"t": round(seconds, 3), **to_row(event)}, separators=(",", ":")) + "\n"
+    return json.dumps({"t": round(seconds, 3), **to_row(event)}, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def replay(path: Path) -> tuple[Stamp, list[tuple[float, Event]]]:

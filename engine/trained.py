@@ -63,8 +63,10 @@ class Trained:
                 self.networks[lane] = networks[lane].cpu().eval().requires_grad_(False)
         self.lanes = tuple(self.networks)
         self.side = pictures.heldout.shape[-1]
-        none = slice(0, 0)
-        self._fed = replace(pictures, training=pictures.training[none], heldout=pictures.heldout[none]).to("cpu")
+        # Empty tensors of their own: a slice without rows would keep all the pictures in memory
+        none, unnamed = pictures.heldout.new_empty((0, *pictures.heldout.shape[1:])), pictures.heldout_labels.new_empty(0)
+        bare = replace(pictures, training=none, training_labels=unnamed, heldout=none, heldout_labels=unnamed)
+        self._fed = bare.to("cpu")
 
     @property
     def size(self) -> int:

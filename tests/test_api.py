@@ -8,13 +8,15 @@ import base64
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.context import LocalContext
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -29,6 +31,7 @@ from engine import Plan, Scoreboard, run_race, say
 
 NAMES = {"/race", "/predict", "/tasks", "/backbones"}
 SMALL = {"examples": 3, "epochs": 2, "learning_stages": 1, "seed": 5}
+LONG = Plan(examples=8, epochs=500)
 # Gradio and mcp use each other's older names
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -88,18 +91,33 @@ def test_every_parameter_has_a_type_and_a_description(hub: Hub) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture
-def server(tiny: Path) -> Iterator[tuple[str, Hub]]:
-    """A small app with the endpoints, served."""
+@contextmanager
+def served(hub: Hub) -> Iterator[str]:
+    """A small app with the endpoints, and where it answers."""
     pytest.importorskip("mcp", reason='pip install "gradio[mcp]"')
-    hub = Hub(grace=60, limits=Limits(races=3))
     with gr.Blocks(analytics_enabled=False) as blocks:
         api.build(hub)
     blocks.queue()
     _, url, _ = blocks.launch(prevent_thread_lock=True, mcp_server=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
-    yield url, hub
+    yield url
     blocks.close(verbose=False)
     hub.close()
+
+
+@pytest.fixture
+def server(tiny: Path) -> Iterator[tuple[str, Hub]]:
+    """The endpoints of a hub that allows few races."""
+    hub = Hub(grace=60, limits=Limits(races=3))
+    with served(hub) as url:
+        yield url, hub
+
+
+def until(is_so: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for it, and fail if it does not come."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -151,17 +169,35 @@ def test_a_program_races_and_asks(server: tuple[str, Hub], picture: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_race_that_nobody_waits_for_any_more_ends(server: tuple[str, Hub]) -> None:
+@pytest.mark.parametrize("events", [True, False])
+def test_a_race_that_nobody_waits_for_any_more_ends(server: tuple[str, Hub], events: bool) -> None:
     url, hub = server
-    job = Client(url, verbose=False).submit(examples=8, epochs=500, events=True, api_name="/race")
-    end = time.monotonic() + 30
-    while not job.outputs():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    job = Client(url, verbose=False).submit(examples=8, epochs=500, events=events, api_name="/race")
+    until(lambda: job.outputs() if events else hub.running)
     job.cancel()
-    while hub.running:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: not hub.running)
+
+
+@pytest.mark.slow
+def test_four_races_that_wait_take_one_turn_and_leave_room_to_ask(tiny: Path) -> None:
+    hub = Hub(grace=60)
+    on = hub.start(LONG, "ann")
+    until(lambda: hub.running == on)
+    with served(hub) as url:
+        client = Client(url, verbose=False)
+        jobs = [client.submit(**SMALL, api_name="/race") for _ in range(4)]
+        until(lambda: len(hub._queue) == 4)
+        with pytest.raises(AppError, match="no finished race 'nothing'"):
+            client.submit("nothing", None, api_name="/predict").result(timeout=20)
+
+        bob = hub.find(hub.start(LONG, "bob"))
+        assert bob
+        assert json.loads(bob.rows[-1])["place"] == 2
+        # On ZeroGPU each runs on the quota of who asked for it
+        assert all(hub._logs[race].visitor[LocalContext.request] for race in hub._queue if hub._logs[race] is not bob)
+        for job in jobs:
+            job.cancel()
+        until(lambda: len(hub._queue) == 1)
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from engine import (
     Plan,
     PlanError,
     Progressed,
+    RaceStarted,
     Stamp,
     UnavailableError,
     add_task,
@@ -36,6 +37,7 @@ from engine import (
 PRIVATE = {language: say("own.failure", language) for language in LANGUAGES}
 LONG = Plan(examples=4, epochs=500, batch_size=6)
 SHORT = Plan(examples=3, epochs=1, learning_stages=1)
+BEGAN = RaceStarted(SHORT.to_json(), ("round",), (0,), (0,), 1, 1, 32, "a network", "a machine", "fp32", 1)
 
 
 @pytest.fixture
@@ -187,6 +189,38 @@ def test_old_logs_are_forgotten_but_never_the_recorded_race(hub: Hub, monkeypatc
     assert hub.find("recorded") is not None
 
 
+def ended(hub: Hub, race: str, owner: str, has_begun: bool = True) -> None:
+    """A race that is over stands in the hub."""
+    log = Log(SHORT, owner, "ended", turn=owner)
+    log.started = BEGAN if has_begun else None
+    hub._logs[race] = log
+
+
+def test_of_whoever_keeps_most_the_oldest_race_is_forgotten(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.hub.KEPT", 3)
+    ended(hub, "recorded", "")
+    for race, owner in (("bob 1", "bob"), ("ann 1", "ann"), ("ann 2", "ann"), ("ann 3", "ann")):
+        ended(hub, race, owner)
+    hub.start(SHORT, "cat")
+    assert [race for race in ("recorded", "bob 1", "ann 1", "ann 2", "ann 3") if hub.find(race)] == [
+        "recorded", "bob 1", "ann 2", "ann 3",
+    ]  # fmt: skip
+
+
+def test_who_starts_again_and_again_while_others_race_pushes_nobodys_race_out(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.hub.KEPT", 3)
+    for race in ("bob 1", "bob 2"):
+        ended(hub, race, "bob")
+    on = hub.start(LONG, "cat")
+    until(lambda: hub.running == on)
+    for _ in range(6):  # each start ends the one before, which waited
+        hub.start(SHORT, "ann")
+    assert hub.find("bob 1")
+    assert hub.find("bob 2")
+
+
 def test_a_full_queue_leaves_a_running_race_alone(strict: Hub) -> None:
     first = strict.start(LONG, "ann")
     until(lambda: strict.running == first)
@@ -301,6 +335,34 @@ def test_whoever_just_raced_goes_behind_those_who_have_not(hub: Hub) -> None:
     cat = hub.start(SHORT, "cat")
     places = {race: rows(hub.find(race))[-1]["place"] for race in (cat, again)}
     assert places == {cat: 1, again: 2}
+
+
+def test_who_asks_under_many_names_takes_one_turn(hub: Hub) -> None:
+    first = hub.start(LONG, "ann")
+    until(lambda: hub.running == first)
+    calls = [hub.start(SHORT, f"call {k}", turn="program") for k in range(3)]
+    bob, cat = hub.start(SHORT, "bob"), hub.start(SHORT, "cat")
+    assert [rows(hub.find(race))[-1]["place"] for race in (calls[0], bob, cat, *calls[1:])] == [1, 2, 3, 4, 5]
+    hub.stop(calls[1], "call 0")  # a turn is shared, a race is not
+    assert rows(hub.find(calls[1]))[-1]["event"] == "Queued"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # Python 3.12 warns of every fork
+def test_on_a_lent_gpus_cpu_a_race_is_stopped_when_it_was_said_to_be(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.zero.is_lending", lambda: True)
+    clock = Clock()
+    hub = Hub(now=clock, limits=Limits(longest=90))
+    log = hub.find(hub.start(Plan(examples=4, budget="seconds", seconds=100), "ann"))
+    assert log is not None
+    until(lambda: log.started is not None)
+    assert rows(log)[1]["text"]["en"].endswith("for 1.5 min at most")
+    clock.time = 91.0
+    until(lambda: log.state == "ended")
+    end = rows(log)[-1]
+    assert end["reason"] == "stopped"
+    assert end["message"]["en"].endswith("may take 1.5 min at most on this server")
+    hub.close()
 
 
 def test_the_waiting_time_counts_down(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,6 +504,19 @@ def test_a_race_on_pictures_given_away_meanwhile_names_them_no_more(hub: Hub, se
     until(lambda: log.state == "ended")
     assert rows(log)[-1] == {"event": "Ended", "reason": "failed", "message": PRIVATE}
     assert not [row for row in log.rows if secret in row]
+
+
+def test_a_race_that_ended_well_is_kept_though_its_pictures_were_given_away(
+    hub: Hub, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.hub.SURE", 0.0)
+    log = hub.find(hub.start(replace(SHORT, task=secret, epochs=20), "ann"))
+    assert log is not None
+    until(lambda: log.started is not None)
+    remove_task(secret)
+    until(lambda: log.state == "ended")
+    assert rows(log)[-1] == {"event": "Ended", "reason": "done"}
+    assert log.trained
 
 
 def test_a_race_that_waited_for_a_download_does_not_correct_what_is_expected() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Clock
 
-from demo.limits import HOUR, ON_A_SPACE, SHARED, Limits, Pace, Turns
+from demo.limits import HOUR, ON_A_SPACE, SHARED, Limits, Pace, Turns, in_minutes
 from engine import PlanError
 
 
@@ -28,6 +28,10 @@ def test_on_a_space_races_are_short_unless_it_is_said_otherwise() -> None:
 def test_what_is_no_limit_is_refused_by_name(text: str) -> None:
     with pytest.raises(PlanError, match=r"HEADSTART_QUEUE is '.*'; give a whole number"):
         Limits.from_environment({"HEADSTART_QUEUE": text})
+
+
+def test_minutes_are_round_and_never_none() -> None:
+    assert [in_minutes(seconds) for seconds in (1800, 90, 12, 1)] == ["30", "1.5", "0.2", "0.1"]
 
 
 def test_after_so_many_times_one_waits_until_the_first_is_long_ago() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from test_hub import SHORT, rows
+from test_recording import diverged, strictly
 
 from demo.log import LIGHT, Log, Scribe, standing
 from engine import LANGUAGES, Finished, Plan, Progressed, Scoreboard, run_race, say
@@ -20,6 +21,16 @@ def test_a_phone_gets_only_the_rows_that_it_draws(tiny: Path) -> None:
     assert {"Stepped", "Looked", "Judged"}.isdisjoint(json.loads(row)["event"] for row in log.light)
     assert {"Stepped", "Looked", "Judged"} <= {row["event"] for row in rows(log)}
     assert json.loads(log.light[-1])["event"] == "Standing"
+
+
+def test_a_browser_can_read_every_row_of_a_race_that_diverged(tiny: Path, guests: None, tmp_path: Path) -> None:
+    log = Log(SHORT, "ann")
+    scribe = Scribe(log)
+    for event in diverged(tmp_path):
+        scribe.write(1.0, event)
+    told = [strictly(row) for row in log.rows]
+    assert None in [row["loss"] for row in told if row["event"] == "Stepped"]
+    assert [strictly(row) for row in log.light]
 
 
 def test_standing_says_what_the_scoreboard_holds(tiny: Path) -> None:

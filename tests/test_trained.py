@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import OrderedDict
 from dataclasses import replace
@@ -207,11 +208,14 @@ def test_many_may_ask_at_once(race: Trained, drawn: Drawn) -> None:
     assert together == {k: [True] * 2 for k in range(3)}
 
 
-def test_it_keeps_no_picture_and_knows_its_size(race: Trained) -> None:
+def test_it_keeps_no_picture_and_knows_its_size(race: Trained, drawn: Drawn) -> None:
     one = backbones.build("resnet10", 3, 0, False)
     assert race.size == 2 * sum(t.nbytes for t in [*one.parameters(), *one.buffers()])
     assert race.classes == CLASSES
-    assert len(race._fed.training) == len(race._fed.heldout) == 0
+    fed = race._fed
+    kept = (fed.training, fed.heldout, fed.training_labels, fed.heldout_labels)
+    assert [tensor.untyped_storage().nbytes() for tensor in kept] == [0] * 4
+    assert len(pickle.dumps(Trained(race.plan, drawn, {}))) < drawn.training.nbytes
     assert not any(p.requires_grad for network in race.networks.values() for p in network.parameters())
 
 

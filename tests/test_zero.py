@@ -180,6 +180,35 @@ def test_a_process_that_dies_is_noticed() -> None:
         next(messages)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "asked"])
+def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, is_closed: bool) -> None:
+    monkeypatch.setattr(zero, "SILENCE", 0.2)
+
+    def work() -> Iterator[bytes]:
+        yield str(os.getpid()).encode()
+        time.sleep(600)
+
+    messages = zero._in_a_process(work)
+    process = int(next(messages))
+    if is_closed:
+        messages.close()
+    else:
+        with pytest.raises(UnavailableError, match="ended before"):
+            next(messages)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_how_long_a_race_may_take_on_the_cpu_is_said_before_it_starts() -> None:
+    quick, long = Plan(budget="seconds", seconds=20.0), Plan(budget="seconds", seconds=100.0)
+    for language, limit in (("en", "for 4.5 min at most"), ("ja", "最長 4.5 分")):
+        assert limit in zero.cost(quick, language, 270)
+        assert limit in zero.cost(long, language, 270)
+        for key in ("quota", "busy", "long"):
+            assert limit in say(f"zero.{key}", language, most=60, minutes="4.5")
+
+
 def test_every_sentence_is_a_line() -> None:
     for key in ("asking", "quota", "busy", "long", "taken", "stopped"):
-        assert Line(f"zero.{key}", seconds=30, most=60)
+        assert Line(f"zero.{key}", seconds=30, most=60, minutes="5")
