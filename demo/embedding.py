@@ -75,7 +75,11 @@ def build(hub: Hub, kept: gr.BrowserState) -> gr.HTML:
         except HeadStartError as error:
             yield {"alert": error.said(language)}
 
-    button.click(drawn, [kept, method], shown, **WORK)
+    def failed(request: gr.Request) -> Told:
+        """What is said where memory ran out, or the features are no numbers: the server's log says more."""
+        return {"alert": say("map.failed", words.language_of(request))}
+
+    button.click(drawn, [kept, method], shown, **WORK).failure(failed, None, shown, **ASK)
     return shown
 
 

@@ -93,9 +93,11 @@ class Maker:
         record = await run_in_threadpool(self._record, request)
         if record is None:
             return _refused(_language(request), GONE)
-        return JSONResponse(
-            {"kinds": can_take(record), "command": race_command(record.plan)}, headers={"Cache-Control": "no-store"}
-        )
+        try:
+            command = race_command(record.plan)
+        except HeadStartError as error:
+            return _refused(_language(request), error.line)
+        return JSONResponse({"kinds": can_take(record), "command": command}, headers={"Cache-Control": "no-store"})
 
     async def file(self, request: Request) -> Response:
         """One file to take away: `?lang=ja&notes=…`."""

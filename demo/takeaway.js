@@ -1,5 +1,6 @@
 // Asks the server for files made of a race, and says how that goes. Knows nothing of what is in them.
 const base = new URL(known.base + "/", document.baseURI);
+const TRIES = 5, AGAIN_MS = 500; // the server tidies up for a moment after a race's last row
 let story = null, isOver = false, asked = 0;
 
 const status = (text) => { $(".hs-take-status").textContent = text; };
@@ -7,8 +8,7 @@ const kept = () => { try { return JSON.parse(localStorage.getItem("headstart.rac
 const chosen = () => $("select").value;
 
 function address(kind = "") {
-  const query = new URLSearchParams({ visitor: window.headstart.visitor });
-  if (kind) query.set("lang", language);
+  const query = new URLSearchParams({ visitor: window.headstart.visitor, lang: language });
   if (["report", "picture"].includes(kind) && $("textarea").value.trim()) query.set("notes", $("textarea").value);
   return new URL(`races/${chosen()}/take${kind ? `/${kind}` : ""}?${query}`, base);
 }
@@ -23,7 +23,7 @@ function list() {
   if (options.some(([value]) => value === before)) select.value = before;
 }
 
-async function ask() {
+async function ask(tries = 1) {
   const turn = ++asked;
   offer([]);
   describe("");
@@ -31,12 +31,14 @@ async function ask() {
   try {
     const answer = await fetch(address());
     if (turn !== asked) return;
-    if (!answer.ok) { status(known.words.gone); return; }
     const body = await answer.json();
+    if (turn !== asked) return;
+    if (!answer.ok && tries > 1) { setTimeout(() => { if (turn === asked) ask(tries - 1); }, AGAIN_MS); return; }
+    if (!answer.ok) { status(body.error); return; }
     offer(body.kinds);
     describe(body.command);
     status("");
-  } catch { status(known.words.lost); }
+  } catch { if (turn === asked) status(known.words.lost); }
 }
 
 function offer(kinds) {
@@ -87,6 +89,6 @@ element.addEventListener("click", (event) => {
 });
 element.addEventListener("change", (event) => { if (event.target.matches("select")) ask(); });
 window.headstart.listen(element, (now, rows) => {
-  if (now !== story) { story = now; isOver = false; list(); $("select").value = story.race; ask(); }
-  if (rows.some((row) => row.event === "RaceFinished" || row.event === "Ended") && !isOver) { isOver = true; setTimeout(() => { list(); ask(); }, 500); }
+  if (now !== story) { story = now; isOver = story.isRecorded; list(); $("select").value = story.race; ask(); }
+  if (!isOver && rows.some((row) => row.event === "Ended")) { isOver = true; list(); ask(TRIES); }
 });

@@ -1,4 +1,4 @@
-"""The terminal: race, replay, sweep, tasks, backbones, pretrain, tabletop, bench. Knows how to print, not how to train."""
+"""The commands of the terminal: race, replay, sweep, tasks … Knows options and exit codes; `terminal.py` shows a race."""
 
 from __future__ import annotations
 
@@ -8,42 +8,16 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import engine
-from engine import (
-    Album,
-    Curve,
-    Event,
-    Plan,
-    PlanError,
-    Progressed,
-    RaceStarted,
-    Scoreboard,
-    Stamp,
-    UnavailableError,
-    Verdict,
-)
+from engine import Album, Event, Plan, PlanError, Stamp, UnavailableError, terminal
 from engine.plan import read_setting
 
-NAMES = {
-    "scratch": "from scratch",
-    "transfer": "pretrained",
-    "random": "random, frozen",
-    "frozen": "pretrained, frozen",
-    "top": "pretrained, top stages",
-    "all": "pretrained, everything",
-}
-STYLES = {
-    "scratch": "dark_orange", "transfer": "dodger_blue2", "random": "grey62", "frozen": "dark_cyan", "top": "medium_purple",
-    "all": "magenta",
-}  # fmt: skip
 OK, BAD_SETTING, NOT_HERE, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -171,31 +145,19 @@ def _find_pictures(text: str, settings: Mapping[str, object]) -> str:
     path = Path(text)
     if text.endswith("@hub"):
         examples = settings.get("examples", Plan().examples)
-        return _keep(text, _finish(engine.open_set(text, examples if isinstance(examples, int) else Plan().examples)))
+        count = examples if isinstance(examples, int) else Plan().examples
+        return _keep(text, terminal.finish(engine.open_set(text, count)))
     if text in engine.task_names() or not (path.exists() or path.suffix == ".zip" or "/" in text):
         return text
     if not path.exists():
         raise UnavailableError("refusal.terminal.path", path=path)
-    return _keep(path.name, _finish(engine.survey(path, path.stem)))
+    return _keep(path.name, terminal.finish(engine.survey(path, path.stem)))
 
 
 def _keep(name: str, album: Album) -> str:
     for note in album.notes:
         print(note, file=sys.stderr)
     return engine.add_task(name, album)
-
-
-def _finish(work: Generator[Progressed, None, Album]) -> Album:
-    """Run long work to its end, and show on a terminal how far it has come."""
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as end:
-            if sys.stderr.isatty():
-                print(end="\r\x1b[K", file=sys.stderr)
-            return end.value
-        if sys.stderr.isatty():
-            print(end=f"\r\x1b[K{engine.say_progress(event)}", file=sys.stderr, flush=True)
 
 
 def _learning_stages(text: str, backbone: str) -> int:
@@ -216,25 +178,35 @@ def _race(parsed: argparse.Namespace, _rest: list[str]) -> int:
         if parsed.record:
             timed = engine.record(timed, parsed.record, stamp)
         kept: list[tuple[float, Event]] = []
-        board = _show((kept.append(pair) or pair for pair in timed), parsed.json)  # type: ignore[func-returns-value]
+        show = terminal.stream if parsed.json else terminal.show
+        board = show(kept.append(pair) or pair for pair in timed)  # type: ignore[func-returns-value]
+    is_whole = not any(c.finished and c.finished.reason == "failed" for c in board.curves.values())
     if parsed.take:
         record = engine.Record(stamp, kept, race.trained)
-        _write(record, parsed.take, engine.can_take(record), "en", "")
-    return NOT_HERE if any(c.finished and c.finished.reason == "failed" for c in board.curves.values()) else OK
+        is_whole &= _write(record, parsed.take, engine.can_take(record), "en", "")
+    return OK if is_whole else NOT_HERE
 
 
 def _take(parsed: argparse.Namespace, _rest: list[str]) -> int:
     record = engine.Record(*engine.replay(parsed.file))
-    _write(record, parsed.dir, parsed.only or engine.can_take(record), parsed.language, parsed.notes)
-    return OK
+    kinds = parsed.only or engine.can_take(record)
+    return OK if _write(record, parsed.dir, kinds, parsed.language, parsed.notes) else NOT_HERE
 
 
-def _write(record: engine.Record, folder: Path, kinds: Iterable[str], language: str, notes: str) -> None:
+def _write(record: engine.Record, folder: Path, kinds: Iterable[str], language: str, notes: str) -> bool:
+    """Write each of these files; returns whether all of them could be made. Why one could not is said, and the next made."""
     folder.mkdir(parents=True, exist_ok=True)
+    is_whole = True
     for kind in kinds:
-        name, body = engine.take(kind, record, language, notes)
+        try:
+            name, body = engine.take(kind, record, language, notes)
+        except engine.HeadStartError as error:
+            print(f"engine: no {kind}: {error}", file=sys.stderr)
+            is_whole = False
+            continue
         (folder / name).write_bytes(body)
         print(f"{folder / name}  {len(body) / 1e3:,.0f} kB", file=sys.stderr)
+    return is_whole
 
 
 def _gallery(parsed: argparse.Namespace, _rest: list[str]) -> int:
@@ -247,76 +219,12 @@ def _gallery(parsed: argparse.Namespace, _rest: list[str]) -> int:
 
 def _replay(parsed: argparse.Namespace, _rest: list[str]) -> int:
     stamp, pairs = engine.replay(parsed.file)
-    if not parsed.json:
+    if parsed.json:
+        terminal.stream(pairs)
+    else:
         print(f"RECORDED on {stamp.machine}, {stamp.date}")
-    speed = 0.0 if parsed.json else parsed.speed
-    _show(_paced(pairs, speed), parsed.json)
+        terminal.show(terminal.paced(pairs, parsed.speed))
     return OK
-
-
-def _paced(pairs: list[tuple[float, Event]], speed: float) -> Iterator[tuple[float, Event]]:
-    began = time.monotonic()
-    for seconds, event in pairs:
-        if speed > 0:
-            time.sleep(max(0.0, seconds / speed - (time.monotonic() - began)))
-        yield seconds, event
-
-
-def _show(timed: Iterator[tuple[float, Event]], as_json: bool) -> Scoreboard:
-    board = Scoreboard()
-    if as_json:
-        for seconds, event in timed:
-            board.add(event)
-            print(json.dumps({"t": round(seconds, 3), **engine.to_row(event)}), flush=True)
-        return board
-    console = Console(width=None if sys.stdout.isatty() else 120, soft_wrap=True)  # a pipe is not 80 columns wide
-    with Live(console=console, refresh_per_second=8, transient=False) as live:
-        for seconds, event in timed:
-            board.add(event)
-            if isinstance(event, RaceStarted):
-                counts = f"{event.training} training and {event.heldout} held-out pictures at {event.px} px"
-                live.console.print(f"{event.network} · {counts} · {event.machine}, {event.precision}")
-            live.update(engine.say_progress(event) if isinstance(event, Progressed) else table(board, seconds))
-    if not console.is_terminal:
-        console.print()
-    console.print(sentence(board.verdict(), board))
-    return board
-
-
-def table(board: Scoreboard, seconds: float) -> Table:
-    """The racers' figures as they stand."""
-    share = board.progress
-    left = f"{seconds * (1 - share) / share:.0f} s left" if 0.02 < share < 1 else ""
-    grid = Table(title=f"{share:4.0%}  {seconds:5.1f} s  {left}", title_justify="left", expand=False)
-    for column in ("racer", "doing", "epoch", "accuracy", "95 % interval", "best", "to 50 %", "80 %", "90 %", "compute"):
-        grid.add_column(column, justify="left" if column in ("racer", "doing") else "right")
-    for name in [lane.name for lane in board.plan.lanes()] if board.plan else []:
-        curve = board.curves.get(name, Curve())
-        point = curve.points[-1] if curve.points else None
-        doing = curve.finished.reason if curve.finished else curve.phases[-1].phase if curve.phases else "building"
-        grid.add_row(
-            NAMES[name],
-            doing,
-            f"{point.epoch:.1f}" if point else "",
-            f"{'' if point.is_exact else '~'}{point.correct / point.total:.1%}" if point else "",
-            f"{point.low:.0%} – {point.high:.0%}" if point else "",
-            f"{curve.best.correct / curve.best.total:.1%}" if curve.best else "",
-            *(f"{t:.1f} s" if (t := curve.time_to(target)) is not None else "–" for target in engine.TARGETS),
-            f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "",
-            style=STYLES[name],
-        )
-    return grid
-
-
-def sentence(end: Verdict, board: Scoreboard) -> str:
-    """The verdict in a sentence."""
-    if end.outcome == "unfinished":
-        messages = [c.finished.message for c in board.curves.values() if c.finished and c.finished.message]
-        return f"No verdict: {'; '.join(messages) or 'the race did not end'}"
-    gap = f"{abs(end.gap):.1%} apart, 95 % interval {end.low:+.1%} to {end.high:+.1%}, McNemar p = {end.p_value:.2g}"
-    if end.outcome == "close":
-        return f"Too close to call: {gap}; below {end.threshold:.1%} another draw of pictures could turn it"
-    return f"{NAMES[end.outcome]} wins: {gap}"
 
 
 def _sweep(parsed: argparse.Namespace, _rest: list[str]) -> int:
@@ -361,7 +269,7 @@ def _tasks(_parsed: argparse.Namespace, _rest: list[str]) -> int:
             task.name, f"{task.title}: {task.about}", str(len(task.classes)), f"{task.training} a class",
             str(task.heldout), task.licence, state, task.overlap or "none known",
         )  # fmt: skip
-    _console().print(grid)
+    terminal.console().print(grid)
     print("Your own: --task FOLDER or --task FILE.zip, one folder for each class")
     return OK
 
@@ -381,13 +289,9 @@ def _backbones(_parsed: argparse.Namespace, _rest: list[str]) -> int:
             name, backbone.description, f"{backbone.px} px", f"{parameters / 1e6:.1f} M",
             " ".join(stage.name for stage in facts), state,
         )  # fmt: skip
-    _console().print(grid)
+    terminal.console().print(grid)
     print("Your own: --backbone NAME --weights FILE, a state dict as safetensors or in torchvision's layout")
     return OK
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)  # a pipe is not 80 columns wide
 
 
 def _pretrain(parsed: argparse.Namespace, _rest: list[str]) -> int:

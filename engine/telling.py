@@ -1,10 +1,12 @@
-"""What happened, told in a sentence: on the page, in a replay, in a report. Knows no page and no terminal."""
+"""What happened and what raced, told in a sentence: on the page, in a replay, in a report. Knows no page and no terminal."""
 
 from __future__ import annotations
 
+from functools import cache
+
 from engine.events import Progressed
 from engine.scoreboard import Scoreboard
-from engine.strings import Line, say
+from engine.strings import Line, said, say
 
 
 def progress(event: Progressed, language: str = "en") -> str:
@@ -50,3 +52,30 @@ def detail(board: Scoreboard, language: str = "en") -> str:
         return ""
     low, high = (f"{100 * share:+.0f}" for share in (end.low, end.high))
     return say("detail.interval", language, low=low, high=high, least=f"{100 * end.threshold:.0f}")
+
+
+@cache
+def _facts() -> dict[str, str]:
+    """The key of each fact by what it is in English."""
+    return {english: f"fact.{name}" for name, english in said("fact").items()}
+
+
+def fact(english: str, language: str = "en") -> str:
+    """What the engine knows of a set or a network, "Photographs of ants and of bees", where it has a translation."""
+    if isinstance(english, Line):
+        return english.said(language)
+    key = _facts().get(english)
+    return say(key, language) if key else english
+
+
+def network(description: str, language: str = "en") -> str:
+    """Exactly what runs, of `Backbone.description` or `RaceStarted.network`, which are in English and outlive the network.
+
+    "ResNet-10, pretrained on 200 ImageNet classes at 64 px". Text of another form is told as it is.
+    """
+    title, is_own, file = description.partition(", with the weights in ")
+    if is_own:
+        return say("network.description.own", language, title=title, file=file)
+    title, found, pretraining = description.partition(", pretrained on ")
+    told = fact(pretraining, language)
+    return say("network.description", language, title=title, pretraining=told) if found else description

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from engine import Plan, UnavailableError, freezing, run_race
 from engine.events import Finished
-from engine.export import bundle
+from engine.export import bundle, packing
 from engine.tasks import Drawn
 from engine.trained import Trained
 from engine.zoo import ARCHITECTURES
@@ -159,11 +159,6 @@ def test_the_zip_holds_every_racer_and_what_explains_it(drawn: Drawn) -> None:
     assert json.loads(read(data, "labels.json")) == list(CLASSES)
 
 
-def test_what_is_unpacked_may_be_read(drawn: Drawn) -> None:
-    archive = zipfile.ZipFile(io.BytesIO(bundle.weights(trained(SMALL, drawn))))
-    assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
-
-
 def test_a_class_name_is_never_part_of_a_program(drawn: Drawn) -> None:
     wild = ('"""; raise SystemExit', "$build", "../猫")
     data = bundle.weights(trained(SMALL, replace(drawn, classes=wild)))
@@ -188,6 +183,13 @@ def test_without_a_racer_that_finished_there_is_nothing_to_take(drawn: Drawn) ->
     for make in (bundle.weights, bundle.onnx):
         with pytest.raises(UnavailableError, match="no racer"):
             make(trained(SMALL, drawn, ()))
+
+
+def test_networks_that_memory_is_too_small_for_are_refused(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    race = trained(SMALL, drawn)
+    monkeypatch.setattr(packing, "free_memory", lambda: race.size)  # the zip alone would just fit
+    with pytest.raises(UnavailableError, match="try again when no race is on"):
+        bundle.weights(race)
 
 
 def test_where_onnx_is_missing_the_command_is_named(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,17 @@ def test_a_file_that_cannot_be_made_is_a_404_with_a_sentence(served: tuple[TestC
     assert answer.json()["error"]
 
 
+@pytest.mark.parametrize("path", ["take", "take/script", "take/report"])
+def test_of_a_race_that_ended_before_it_began_there_is_a_sentence_and_no_file(
+    served: tuple[TestClient, Hub], path: str
+) -> None:
+    client, hub = served
+    hub._logs["early"] = Log(Plan(), "ann", "ended", [json.dumps({"event": "Ended", "reason": "stopped"})])
+    answer = client.get(f"{stream.BASE}/races/early/{path}?lang=ja")
+    assert answer.status_code == 404
+    assert "終わったため" in answer.json()["error"]
+
+
 def test_a_race_on_ones_own_pictures_is_given_to_its_owner_alone(
     served: tuple[TestClient, Hub],
     secret: str,  # noqa: F811

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -82,14 +83,37 @@ def test_a_newer_replay_is_kept_and_an_older_one_made_again(tmp_path: Path) -> N
     assert not read(mine).texts["en"]["stamp"].startswith("RECORDED · kept")
 
 
+HUGE = json.dumps(  # a point at an epoch that no float can be
+    {
+        "headstart": 1,
+        "lanes": ["scratch"],
+        "fields": {"Evaluated": ["lane", "is_exact", "correct", "total", "epoch"]},
+        "rows": {"Evaluated": [["scratch", 1, 1, 2, 10**400]]},
+    }
+).encode()
+
+
+def foreign(old: str, new: str) -> bytes:
+    """The recorded race as another version, or another program, could have written it."""
+    text = RECORDED.read_text(encoding="utf-8")
+    assert old in text
+    return text.replace(old, new, 1).encode()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("setting.jsonl", foreign(r"\"seed\": 0", r"\"dropout\": 0.5")),
+        ("optimizer.jsonl", foreign(r"\"adamw\"", r"\"lion\"")),
+        ("huge.jsonl", foreign('{"t":0.007', '{"t":1' + "0" * 400)),
+        ("shown.jsonl", foreign('"shown":[', '"shown":[99999,')),
+        ("surrogate.jsonl", foreign('"mug"', r'"\ud800"')),
         ("half.jsonl", b'{"headstart": 1, "machine": "m", "date": "d"}\n{"t": 0, "eve'),
         ("other.html", b"<p>A page of somebody's.</p>"),
         ("none.html", b'<script type="application/json" id="race">{"headstart": 1, "fields": 3}</script>'),
         ("cut.html", b'<script type="application/json" id="race">{"headstart": 1, </script>'),
         ("later.html", b'<script type="application/json" id="race">{"headstart": 99}</script>'),
+        ("huge.html", b'<script type="application/json" id="race">%s</script>' % HUGE),
         ("list.html", b'<script type="application/json" id="race">[]</script>'),
         ("bytes.html", bytes(range(256))),
     ],
@@ -102,6 +126,23 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path, name: str, co
     assert len(made.notes) == 1
     assert made.notes[0].startswith(f"{name} is left out: ")
     assert (tmp_path / name).read_bytes() == content
+
+
+def test_a_folder_called_like_a_replay_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "old.html").mkdir()
+    add(tmp_path, "good.html")
+    made = gallery(tmp_path)
+    assert links(tmp_path) == ["good.html"]
+    assert made.notes == ("old.html is left out: it cannot be read or written: Is a directory",)
+
+
+def test_a_name_that_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
+    try:
+        add(tmp_path, os.fsdecode(b"caf\xe9.html"))
+    except OSError:
+        pytest.skip("this disk takes Unicode names only")
+    assert gallery(tmp_path).notes == ()
+    assert links(tmp_path) == ["caf%E9.html"]
 
 
 def test_somebodys_page_of_a_recordings_name_is_not_written_over(tmp_path: Path) -> None:

@@ -28,3 +28,8 @@ def test_an_export_that_fails_says_why_and_what_to_take_instead(tmp_path: Path) 
     (tmp_path / "scratch.pt").write_bytes(b"not a network")
     with pytest.raises(UnavailableError, match=r"ONNX \(.*\); take the safetensors"):
         export_elsewhere(str(tmp_path))
+
+
+def test_an_export_that_hangs_is_ended_and_says_what_to_take_instead(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"longer than 0\.001 minutes .*; take the safetensors"):
+        export_elsewhere(str(tmp_path), longest=0.06)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import checkpoint
+from told import STAMP, race
 from visitors import Files, folder, unpacked, zipped
 
 import engine
-from engine import backbones
+from engine import Plan, backbones
 from engine.__main__ import main
 from engine.errors import UnavailableError
 from engine.events import Finished, Progressed, RaceFinished, RaceStarted, from_row
@@ -46,6 +47,17 @@ def test_a_recorded_race_is_replayed_event_by_event(tiny: Path, tmp_path: Path, 
     assert main(["replay", str(path), "--speed", "0"]) == 0
     assert "RECORDED on" in capsys.readouterr().out
     assert [e for e in raced if isinstance(e, Finished)]
+
+
+def test_what_cannot_be_made_of_a_race_is_said_and_the_rest_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = tmp_path / "race.jsonl"
+    list(engine.record(iter(race(plan=Plan(task="photos.zip", examples=4))), unknown, STAMP))
+    assert main(["take", str(unknown), str(tmp_path / "out"), "--only", "script", "replay", "curves", "events"]) == 3
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {engine.FILES[kind].name for kind in ("replay", "curves", "events")}
+    assert "engine: no script: task is 'photos.zip'; there is tabletop" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -179,13 +191,6 @@ def test_weights_that_do_not_fit_are_one_sentence(
     err = capsys.readouterr().err
     assert f"odd.pth {sentence}" in err
     assert len(err.splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_extra_lanes_have_a_row_each(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["race", *QUICK, "--epochs", "1", "--learn", "top1", "--extra-lanes", "frozen,random"]) == 0
-    rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-    assert rows[-4:] == ["from scratch", "pretrained", "random, frozen", "pretrained, frozen"]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import LANES, DataError, Event, Plan, Stamp
+from engine import LANES, DataError, Event, Plan, Stamp, backbones
 from engine.events import Answered, Evaluated, Finished, Looked, RaceStarted, Stepped
 from engine.export import gallery, player
 from engine.recording import replay
@@ -127,6 +127,23 @@ def test_what_a_visitor_wrote_is_never_markup() -> None:
 def test_the_name_of_a_private_set_is_not_told() -> None:
     text = player.page(recorded()[0], altered(plan=replace(Plan(), task="own-0123456789").to_json()))
     assert "0123456789" not in text
+
+
+@pytest.mark.parametrize("backbone", ["resnet10", "mobilenet_v2"])
+def test_what_is_told_in_japanese_is_told_in_japanese(backbone: str) -> None:
+    """No clause of three English words; what a visitor, torchvision or a maker of processors named keeps its name."""
+    plan = Plan(backbone=backbone, inverted=True, augmented=False, label_noise=0.5, extra_lanes=("frozen",), px=96)
+    pairs = altered(plan=plan.to_json(), network=backbones.find(backbone).description, machine="CPU")
+    texts = player.told(Stamp("CPU", "2026-11-21"), pairs)["texts"]["ja"]
+    assert not re.findall(r"[A-Za-z]+(?:[ ,]+[A-Za-z]+){2,}", json.dumps(texts, ensure_ascii=False))
+
+
+@pytest.mark.parametrize("task", ["own", "own-0123456789"])
+def test_a_race_on_ones_own_pictures_is_called_so(task: str) -> None:
+    """Also where the recording itself no longer says whose they were."""
+    texts = player.told(recorded()[0], altered(plan=Plan(task=task).to_json()))["texts"]
+    assert texts["en"]["title"] == "Own pictures: 20 pictures per class"
+    assert texts["ja"]["names"][0] == "自分の画像"
 
 
 def test_it_speaks_both_languages_or_the_one_that_is_asked_for() -> None:

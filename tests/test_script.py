@@ -9,13 +9,16 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import checkpoint
+from conftest import Clock, checkpoint
 from PIL import Image
 
 from engine import Plan, backbones, race, run_race
@@ -146,6 +149,15 @@ def test_the_zip_holds_the_drawn_pictures_bit_by_bit_and_is_the_same_every_time(
             assert np.array_equal(np.asarray(Image.open(one)), drawn.training[5].permute(1, 2, 0).numpy())
 
 
+def test_the_readme_tells_network_and_licence_in_each_language(drawn: Drawn) -> None:
+    plan = Plan(examples=4)
+    with zipfile.ZipFile(io.BytesIO(scripts.archive(plan, begun(plan), drawn))) as file:
+        english, japanese = file.read("README.txt").decode().split("Head Startのレース")
+    assert f"Network: {backbones.find('resnet10').description}" in english
+    assert "ネットワーク: ResNet-10、ImageNet の 200 クラス" in japanese
+    assert "学習用12枚" in japanese
+
+
 def test_a_picture_lies_in_the_folder_of_the_label_it_was_trained_on(drawn: Drawn) -> None:
     plan = Plan(examples=4)
     wrong = replace(drawn, training_labels=drawn.training_labels.flip(0))
@@ -217,6 +229,54 @@ def test_a_race_by_the_clock_and_its_notebook_run(tiny: Path, tmp_path: Path) ->
         "    if cell['cell_type'] == 'code': exec(''.join(cell['source']), names)\n"
     )
     assert set(run(tmp_path, "-c", program, "-f", "kernel.json")) == {"scratch", "transfer"}
+
+
+class Paid(Clock):
+    """A clock that a script looks at, and the work that is said to have taken long."""
+
+    def slow(self, work: Callable[..., object], seconds: float) -> Callable[..., object]:
+        def done(*given: object) -> object:
+            self.time += seconds
+            return work(*given)
+
+        return done
+
+
+@pytest.fixture
+def timed(drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Paid]:
+    """What a script of a race by the clock, of 10 s, defines, and its clock: a step takes 0.5 s."""
+    plan, clock = Plan(examples=4, learning_stages=1, budget="seconds", seconds=10.0), Paid(0.5)
+    with zipfile.ZipFile(io.BytesIO(scripts.archive(plan, begun(plan), drawn))) as file:
+        file.extractall(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["race.py"])
+    names: dict[str, Any] = {}
+    exec("\n".join(scripts._cells(scripts.script(plan, begun(plan)))[:-1]), names)
+    names["time"] = SimpleNamespace(perf_counter=clock)
+    return names, clock
+
+
+def test_the_learning_rate_sets_out_after_the_features_are_computed(timed: tuple[dict[str, Any], Paid]) -> None:
+    names, clock = timed
+    schedule, asked = names["schedule"], list[float]()
+    names["keep"] = clock.slow(names["keep"], 5.0)
+
+    def noted(progress: float) -> float:
+        asked.append(progress)
+        return schedule(progress)  # type: ignore[no-any-return]
+
+    names["schedule"] = noted
+    names["train"]("transfer")
+    assert asked[::2] == pytest.approx([k / 9 for k in range(9)])  # 4.5 s are left; weights and biases are a group each
+
+
+def test_where_the_time_is_used_up_before_the_first_step_there_is_no_result(
+    timed: tuple[dict[str, Any], Paid], capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, clock = timed
+    names["keep"] = clock.slow(names["keep"], 99.0)
+    assert names["train"]("transfer") is None
+    assert "used up before the first step" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -7,10 +7,8 @@ torchvision's own model; how a picture is prepared stands beside them in `prepro
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -21,12 +19,14 @@ from torch import nn
 
 from engine.errors import UnavailableError
 from engine.export.graph import Prepared, export_elsewhere
+from engine.export.packing import pack
 from engine.strings import say
 from engine.tasks import nameless
 from engine.trained import Trained
 from engine.zoo import ARCHITECTURES, Architecture
 
 PROGRAMS = Path(__file__).parent  # where the programs' texts are
+COPIES = 4  # of the network being written: as torchvision's, in plain memory, as bytes, and what torch makes of it for ONNX
 
 # How plain torchvision builds what `zoo` builds in a way of its own; "classes" is the number of outputs
 _BUILDERS = {
@@ -60,7 +60,7 @@ def weights(trained: Trained, language: str = "en") -> bytes:
     `README.txt`. Raises UnavailableError where no racer came to its end.
     """
     _check(trained)
-    return _zip(_weights(trained, language))
+    return pack(_weights(trained, language), _memory(trained))
 
 
 def can_onnx() -> bool:
@@ -79,7 +79,7 @@ def onnx(trained: Trained, language: str = "en") -> bytes:
     _check(trained)
     if not can_onnx():
         raise UnavailableError("refusal.take.onnx")
-    return _zip(_onnx(trained, language))
+    return pack(_onnx(trained, language), _memory(trained))
 
 
 def whole(trained: Trained, lane: str) -> nn.Module:
@@ -98,6 +98,11 @@ def whole(trained: Trained, lane: str) -> nn.Module:
 def _check(trained: Trained) -> None:
     if not trained.networks:
         raise UnavailableError("refusal.take.unfinished")
+
+
+def _memory(trained: Trained) -> int:
+    """Bytes that a zip of all networks takes while it is made, about."""
+    return trained.size + COPIES * trained.size // len(trained.lanes)
 
 
 def _weights(trained: Trained, language: str) -> Iterator[tuple[str, bytes]]:
@@ -199,14 +204,3 @@ def _readme(trained: Trained, ending: str, program: str, language: str) -> str:
         f"  {nameless(plan).to_json()}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _zip(files: Iterator[tuple[str, bytes]]) -> bytes:
-    """A zip of these files, each dated 1980, so that one race gives one zip."""
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w") as archive:
-        for name, data in files:
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16  # else nobody may read the file once it is unpacked
-            archive.writestr(entry, data)  # stored as they are: weights hardly pack
-    return into.getvalue()

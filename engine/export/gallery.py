@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,7 +19,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from engine.errors import DataError
+from engine.errors import DataError, HeadStartError
 from engine.events import RaceStarted
 from engine.export.player import FORMAT, HERE, as_json, fill, page
 from engine.plan import LANES, Plan
@@ -30,6 +32,8 @@ MADE = "<!-- Made by `python -m engine gallery`. Without this line it is left as
 LARGEST = 5_000_000  # bytes of a replay; ours are a tenth of that
 WIDTH, HEIGHT, EDGE = 320, 150, 6  # of the small picture of the curves
 DASHES = {"scratch": "6 3", "random": "2 3", "frozen": "10 4", "top": "8 3 2 3", "all": "12 3 3 3"}  # as curves.js has them
+# What a file that was not made by us, or is damaged, makes of reading it as one of ours
+DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 Pictures = Callable[[Plan, tuple[int, ...]], np.ndarray | None]  # rows of held-out pictures -> (n, side, side, 3) uint8
 
 
@@ -71,19 +75,15 @@ def gallery(
     index = folder / INDEX
     if index.exists() and GENERATOR not in index.read_text(encoding="utf-8", errors="replace"):
         raise DataError("refusal.gallery.index", index=index)
-    notes, cards = [], []
+    notes: list[str] = []
+    cards: list[Card] = []
     for path in sorted(folder.glob("*.jsonl")):
-        try:
+        with _leaving_out(path, notes):
             _bring(path, language, pictures)
-        except DataError as error:
-            notes.append(f"{path.name} is left out: {error}")
     for path in sorted(folder.glob("*.html")):
-        if path.name == INDEX:
-            continue
-        try:
-            cards.append(read(path))
-        except DataError as error:
-            notes.append(f"{path.name} is left out: {error}")
+        if path.name != INDEX:
+            with _leaving_out(path, notes):
+                cards.append(read(path))
     cards.sort(key=lambda card: card.file)
     cards.sort(key=lambda card: card.date, reverse=True)
     index.write_text(_index(cards, title, language), encoding="utf-8")
@@ -93,6 +93,22 @@ def gallery(
     else:
         notes.append(f"{README} is somebody's own and is left as it is; a static Space needs `sdk: static` at its top")
     return Gallery(index, len(cards), tuple(notes))
+
+
+@contextmanager
+def _leaving_out(path: Path, notes: list[str]) -> Iterator[None]:
+    """Go on where this file cannot be used, with a note why."""
+    try:
+        yield
+    except HeadStartError as error:
+        why = str(error)
+    except OSError as error:
+        why = say("refusal.gallery.unreadable", error=error.strerror or error)
+    except DAMAGED:
+        why = say("refusal.gallery.damaged")
+    else:
+        return
+    notes.append(f"{path.name} is left out: {why}")
 
 
 def _bring(path: Path, language: str | None, pictures: Pictures | None) -> None:
@@ -107,7 +123,7 @@ def _bring(path: Path, language: str | None, pictures: Pictures | None) -> None:
     stamp, pairs = replay(path)
     started = next((event for _, event in pairs if isinstance(event, RaceStarted)), None)
     shown = pictures(Plan.from_json(started.plan), started.shown) if pictures and started else None
-    made.write_text(page(stamp, pairs, shown, language), encoding="utf-8")
+    made.write_bytes(page(stamp, pairs, shown, language).encode())  # whole or not at all, where a text is none
 
 
 def read(path: Path) -> Card:
@@ -123,7 +139,7 @@ def read(path: Path) -> Card:
         if facts["headstart"] != FORMAT:
             raise DataError("refusal.gallery.format", given=repr(facts["headstart"]), format=FORMAT)
         return _card(path.name, facts)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError, RecursionError):
+    except DAMAGED:
         raise DataError("refusal.gallery.damaged") from None
 
 
@@ -143,6 +159,7 @@ def _card(file: str, facts: Any) -> Card:
         parts = [told["title"], told["short"], told["verdict"], told["stamp"], *told["names"]]
         if len(told["names"]) != 2 or not all(isinstance(part, str) for part in parts):
             raise TypeError("a text that is none")
+        "".join(parts).encode()  # UnicodeEncodeError, a ValueError, where a half of a character stands alone
     return Card(file, str(facts["stamp"]["date"]), max(1, len(facts["classes"])), points, texts)
 
 
@@ -180,7 +197,7 @@ def _item(card: Card, each: Callable[[Callable[[str], str]], str]) -> str:
     ends = "".join(end(lane, points[-1][1]) for lane, points in card.points.items() if points)
     names = each(lambda name: " · ".join(card.texts[name]["names"]))
     return (
-        f'<li><a href="{quote(card.file)}">{thumbnail(card)}<h2>{names}</h2>'
+        f'<li><a href="{quote(os.fsencode(card.file))}">{thumbnail(card)}<h2>{names}</h2>'
         f'<p>{text("short")}</p><p class="verdict">{text("verdict")}</p><ul class="ends">{ends}</ul>'
         f'<p class="stamp">{text("stamp")}</p></a></li>'
     )

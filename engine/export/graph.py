@@ -14,6 +14,8 @@ from engine import augment
 from engine.errors import UnavailableError
 from engine.trained import Trained
 
+LONGEST = 300.0  # seconds for a race's five networks at most; the slowest takes torch half a minute
+
 
 class Prepared(nn.Module):
     """A network with all that the race does to a picture before it: (N, 3, px, px) in 0..1 -> probabilities."""
@@ -43,19 +45,24 @@ class Prepared(nn.Module):
         return logits.softmax(1)
 
 
-def export_elsewhere(folder: str) -> None:
-    """Run `export` on a folder in a process of its own. Raises UnavailableError where that fails.
+def export_elsewhere(folder: str, longest: float = LONGEST) -> None:
+    """Run `export` on a folder in a process of its own. Raises UnavailableError where that fails, or takes longer (s).
 
     While torch 2.11 exports, it patches what all threads share, and a race beside it fails (KeyError: 'custom').
     """
-    child = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", f"from {__name__} import export; import sys; export(sys.argv[1])", folder],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # a race may be running beside it
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program = f"from {__name__} import export; import sys; export(sys.argv[1])"
+    try:
+        child = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program, folder],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},  # a race may be running beside it
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=longest,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnavailableError("refusal.take.slow", minutes=longest / 60) from None
     if child.returncode:
         why = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         raise UnavailableError("refusal.take.torch", why=why)

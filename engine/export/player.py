@@ -24,11 +24,12 @@ from PIL import Image
 from engine import backbones, tasks
 from engine.errors import DataError, HeadStartError
 from engine.events import Answered, Evaluated, Event, Finished, Looked, PhaseStarted, RaceStarted, Stepped
+from engine.export.settings import label, title, written
 from engine.plan import RIVALS, Plan
 from engine.recording import Stamp
 from engine.scoreboard import Curve, Scoreboard
 from engine.strings import LANGUAGES, say, strings
-from engine.telling import detail, verdict
+from engine.telling import detail, network, verdict
 
 FORMAT = 1
 HERE = Path(__file__).parent
@@ -104,7 +105,7 @@ def told(stamp: Stamp, pairs: Sequence[tuple[float, Event]], pictures: np.ndarra
     if started is None:
         raise DataError("refusal.take.recording")
     begin = next(t for t, event in pairs if isinstance(event, RaceStarted))
-    plan = Plan.from_json(started.plan)
+    plan = tasks.nameless(Plan.from_json(started.plan))  # others may play the file
     return {
         "headstart": FORMAT,
         "stamp": asdict(stamp),
@@ -127,11 +128,11 @@ def _texts(board: Scoreboard, started: RaceStarted, plan: Plan, stamp: Stamp, la
     is_all = 0 < pretrained.parameters == pretrained.learning
     extent = "all" if is_all else "head" if plan.learning_stages == 1 else "top"
     learns, short = (say(f"replay.{key}.{extent}", language, count=plan.learning_stages) for key in ("learns", "learning"))
-    task, backbone = _names(plan, language)
+    task = title(plan, language)
     return {
         "title": say("replay.title", language, task=task, examples=plan.examples),
-        "names": [task, backbone],
-        "about": say("replay.about", language, network=started.network, learns=learns),
+        "names": [task, _backbone(plan)],
+        "about": say("replay.about", language, network=network(started.network, language), learns=learns),
         "short": say("gallery.settings", language, examples=plan.examples, learning=short),
         "stamp": say("replay.recorded", language, machine=stamp.machine, seed=plan.seed, date=stamp.date),
         "verdict": verdict(board, language),
@@ -140,18 +141,12 @@ def _texts(board: Scoreboard, started: RaceStarted, plan: Plan, stamp: Stamp, la
     }
 
 
-def _names(plan: Plan, language: str) -> tuple[str, str]:
-    """What the pictures and the network are called. The name of a visitor's own set is its key: it is never told."""
+def _backbone(plan: Plan) -> str:
+    """What the network is called."""
     try:
-        task = tasks.find(plan.task)
-        title, is_private = task.title, task.is_private
+        return backbones.find(plan.backbone).title
     except HeadStartError:
-        title, is_private = plan.task, tasks.is_private(plan.task)
-    try:
-        backbone = backbones.find(plan.backbone).title
-    except HeadStartError:
-        backbone = plan.backbone
-    return say("report.own", language) if is_private else title, backbone
+        return plan.backbone
 
 
 def _settings(started: RaceStarted, plan: Plan, learning: str, language: str) -> list[tuple[str, str]]:
@@ -162,13 +157,13 @@ def _settings(started: RaceStarted, plan: Plan, learning: str, language: str) ->
 
     default = asdict(Plan())
     changed = [
-        (say(f"controls.{field.name}.label", language), _value(plan, field.name, language))
+        (label(field.name, language), written(plan, field.name, language))
         for field in fields(Plan)
         if field.name in ALWAYS or getattr(plan, field.name) != default[field.name]
         if field.name not in ("backbone", "learning_stages", "px")  # said below
     ]
     return [
-        *facts(("network", started.network), ("learning", learning)),
+        *facts(("network", network(started.network, language)), ("learning", learning)),
         *changed,
         *facts(
             ("classes", f"{len(started.classes)}"),
@@ -178,24 +173,6 @@ def _settings(started: RaceStarted, plan: Plan, learning: str, language: str) ->
             ("machine", f"{started.machine}, {started.precision}"),
         ),
     ]
-
-
-def _value(plan: Plan, name: str, language: str) -> str:
-    """A setting as a reader reads it."""
-    value = getattr(plan, name)
-    if name == "task":
-        return _names(plan, language)[0]
-    if isinstance(value, bool):
-        return say("replay.settings.yes" if value else "replay.settings.no", language)
-    if isinstance(value, tuple):
-        return ", ".join(say(f"lane.{lane}", language) for lane in value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    choices = {"scratch_optimizer": "optimizer", "normalisation": "normalisation", "budget": "axis"}
-    if name in choices:
-        key = "axis.epoch" if value == "epochs" else f"{choices[name]}.{value}"
-        return say(key, language)
-    return str(value)
 
 
 def _rows(kind: type[Event], pairs: Iterable[tuple[float, Event]], begin: float) -> list[list[object]]:

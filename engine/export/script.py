@@ -11,17 +11,17 @@ import json
 import pprint
 import re
 import unicodedata
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
-from engine import backbones, breaking, freezing, naming, tasks
+from engine import backbones, breaking, freezing, naming, tasks, telling
 from engine.backbones import Backbone
 from engine.events import RaceStarted
+from engine.export.packing import pack
 from engine.plan import Plan
 from engine.strings import LANGUAGES, say
 from engine.tasks import Drawn
@@ -31,7 +31,6 @@ from engine.zoo import Architecture, Stages
 TEMPLATE = Path(__file__).with_name("script.txt")
 CELL = "# %% "  # begins a cell of the notebook; editors that know Jupyter read it in the script as well
 LONGEST = 40  # characters of a class in a folder's name
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in the zip, so that the same race gives the same bytes
 # What the engine asks of torchvision's constructors, and why, is told in zoo.py; a test compares what they make
 _ARGUMENTS = {
     "resnet18": "zero_init_residual=True",
@@ -150,33 +149,39 @@ def archive(plan: Plan, started: RaceStarted, pictures: Drawn) -> bytes:
     """A zip of everything the script needs: itself, its notebook, the drawn pictures, and weights nobody publishes.
 
     The pictures are as the racers got them, lossless, each in the folder of the label that was trained on. The same race
-    gives the same bytes. Raises PlanError for an unknown task or backbone, UnavailableError or DataError for lost weights.
+    gives the same bytes. Raises PlanError for an unknown task or backbone, UnavailableError or DataError for lost weights,
+    UnavailableError for too little memory.
     """
-    backbone = backbones.find(plan.backbone)
+    files = _files(plan, started, pictures, backbones.find(plan.backbone))
+    return pack(files, pictures.training.nbytes + pictures.heldout.nbytes)  # lossless, they hardly take more
+
+
+def _files(plan: Plan, started: RaceStarted, pictures: Drawn, backbone: Backbone) -> Iterator[tuple[str, bytes]]:
     folders = folder_names(pictures.classes)
-    told = {
-        "network": naming.plain(started.network),
-        "classes": len(started.classes),
-        "training": len(pictures.training),
-        "heldout": len(pictures.heldout),
-        "licence": tasks.find(plan.task).licence,
-    }
-    readme = "\n\n".join(say("script_export.readme", language, **told) for language in LANGUAGES) + "\n"
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as file:
-        _put(file, "README.txt", readme.encode())
-        _put(file, "race.py", script(plan, started).encode())
-        _put(file, "race.ipynb", notebook(plan, started).encode())
-        if isinstance(backbone.weights, Path):
-            _put(file, "weights.safetensors", _weights(backbone))
-        for split, images, labels in (
-            ("train", pictures.training, pictures.training_labels),
-            ("heldout", pictures.heldout, pictures.heldout_labels),
-        ):
-            digits = len(str(len(images)))
-            for row, label in enumerate(labels.tolist()):
-                _put(file, f"pictures/{split}/{folders[label]}/{row + 1:0{digits}d}.webp", _picture(images[row]))
-    return out.getvalue()
+    yield "README.txt", "\n\n".join(_readme(plan, started, pictures, language) for language in LANGUAGES).encode() + b"\n"
+    yield "race.py", script(plan, started).encode()
+    yield "race.ipynb", notebook(plan, started).encode()
+    if isinstance(backbone.weights, Path):
+        yield "weights.safetensors", _weights(backbone)
+    for split, images, labels in (
+        ("train", pictures.training, pictures.training_labels),
+        ("heldout", pictures.heldout, pictures.heldout_labels),
+    ):
+        digits = len(str(len(images)))
+        for row, label in enumerate(labels.tolist()):
+            yield f"pictures/{split}/{folders[label]}/{row + 1:0{digits}d}.webp", _picture(images[row])
+
+
+def _readme(plan: Plan, started: RaceStarted, pictures: Drawn, language: str) -> str:
+    return say(
+        "script_export.readme",
+        language,
+        network=telling.network(naming.plain(started.network), language),
+        classes=len(started.classes),
+        training=len(pictures.training),
+        heldout=len(pictures.heldout),
+        licence=telling.fact(tasks.find(plan.task).licence, language),
+    )
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
@@ -275,11 +280,3 @@ def _picture(image: Tensor) -> bytes:
     out = io.BytesIO()
     Image.fromarray(image.permute(1, 2, 0).cpu().numpy()).save(out, "WEBP", lossless=True, quality=0, method=0)
     return out.getvalue()
-
-
-def _put(file: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """Add a file; pictures and weights do not get smaller by packing."""
-    entry = zipfile.ZipInfo(name, EPOCH)
-    entry.external_attr = 0o644 << 16
-    entry.compress_type = zipfile.ZIP_STORED if name.endswith((".webp", ".safetensors")) else zipfile.ZIP_DEFLATED
-    file.writestr(entry, content)

@@ -12,6 +12,12 @@ from engine.events import RaceStarted
 from engine.plan import Plan
 from engine.recording import Stamp
 from engine.strings import say
+from engine.telling import fact, network
+
+OWN = "own"  # the task of a private race, as `tasks.nameless` calls it in what others may read
+# Settings that have rows of their own
+TOLD = ("task", "backbone", "examples", "learning_stages", "budget", "epochs", "seconds", "px", "seed")
+SUITED = ("scratch_rate", "backbone_rate")  # settings of which 0 is whatever suits the network
 
 
 def settings(plan: Plan, started: RaceStarted, stamp: Stamp, language: str = "en") -> list[tuple[str, str]]:
@@ -21,9 +27,14 @@ def settings(plan: Plan, started: RaceStarted, stamp: Stamp, language: str = "en
     learns = text("report.learns_head") if top == 1 else text("report.learns_top", count=top)
     length = plan.epochs if plan.budget == "epochs" else f"{plan.seconds:g}"
     changed = [
-        text("report.changed_value", name=f.name, value=_written(plan, f.name), default=_written(default, f.name))
+        text(
+            "report.changed_value",
+            name=label(f.name, language),
+            value=written(plan, f.name, language),
+            default=written(default, f.name, language),
+        )
         for f in fields(Plan)
-        if f.name not in ("task", "backbone") and getattr(plan, f.name) != getattr(default, f.name)
+        if f.name not in TOLD and getattr(plan, f.name) != getattr(default, f.name)
     ]
     threads = "machine_value" if started.threads == 0 else "threads_one" if started.threads == 1 else "threads"
     facts = {"machine": stamp.machine, "precision": started.precision, "date": stamp.date}
@@ -31,7 +42,7 @@ def settings(plan: Plan, started: RaceStarted, stamp: Stamp, language: str = "en
     return [
         (text("report.task"), text("report.task_value", name=name, classes=len(started.classes), heldout=heldout)),
         (text("report.examples"), text("report.examples_value", each=plan.examples, count=training, px=started.px)),
-        (text("report.backbone"), started.network),
+        (text("report.backbone"), network(started.network, language)),
         (text("report.learns"), learns),
         (text("report.budget"), text(f"report.budget_{plan.budget}", count=length)),
         (text("report.seed"), str(plan.seed)),
@@ -43,9 +54,37 @@ def settings(plan: Plan, started: RaceStarted, stamp: Stamp, language: str = "en
 def title(plan: Plan, language: str = "en") -> str:
     """What the pictures of a race are called. The name of a private set is its key: it is never told."""
     try:
-        return tasks.find(plan.task).title
+        return fact(tasks.find(plan.task).title, language)
     except HeadStartError:
-        return say("report.own", language) if tasks.is_private(plan.task) else plan.task
+        return say("report.own", language) if is_private(plan) else plan.task
+
+
+def is_private(plan: Plan) -> bool:
+    """Whether this was raced on one visitor's own pictures; also where only that is left of their name."""
+    return tasks.is_private(plan.task) or (plan.task == OWN and OWN not in tasks.names())
+
+
+def label(name: str, language: str = "en") -> str:
+    """What a setting is called: the label of its control."""
+    return say(f"controls.{name}.label", language)
+
+
+def written(plan: Plan, name: str, language: str = "en") -> str:
+    """A setting as a reader reads it."""
+    value, text = getattr(plan, name), partial(say, language=language)
+    if name == "task":
+        return title(plan, language)
+    if name in SUITED and value == 0:
+        return text("report.suited")
+    if name == "budget":
+        return text("axis.epoch" if value == "epochs" else "axis.seconds")
+    if name in ("scratch_optimizer", "normalisation"):
+        return text(f"{name.removeprefix('scratch_')}.{value}")
+    if isinstance(value, bool):
+        return text("replay.settings.yes" if value else "replay.settings.no")
+    if isinstance(value, tuple):
+        return ", ".join(text(f"lane.{lane}") for lane in value) or "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def command(plan: Plan) -> str:
@@ -59,7 +98,7 @@ def command(plan: Plan) -> str:
         if value == getattr(default, field.name):
             continue
         if field.name == "task":
-            words += ["--task", "PICTURES.zip" if tasks.is_private(plan.task) else plan.task]
+            words += ["--task", "PICTURES.zip" if is_private(plan) else plan.task]
         elif field.name == "backbone":
             words += _network_options(plan)
         elif field.name == "learning_stages":
@@ -93,8 +132,3 @@ def _learn(plan: Plan) -> str:
     except HeadStartError:
         count = 0
     return "all" if plan.learning_stages == count else f"top{plan.learning_stages - 1}"
-
-
-def _written(plan: Plan, name: str) -> str:
-    value = getattr(plan, name)
-    return ", ".join(value) or "–" if isinstance(value, tuple) else str(value)
