@@ -38,12 +38,14 @@ def test_every_candidate_is_a_plan_that_can_be_raced(tiny: Path) -> None:
         race.check(replace(plan, examples=3))
 
 
+@pytest.mark.slow
 def test_a_candidate_is_trained_for_real(tiny: Path) -> None:
     (tried,) = recipes.run({"x": SHORT}, False, 1, 3)
     assert 0 <= tried.heldout <= 1
     assert tried.seconds > 0
 
 
+@pytest.mark.slow
 def test_a_race_is_timed_from_its_events(tiny: Path) -> None:
     timed = speed.time_race(replace(SHORT, learning_stages=1))
     assert 0 < timed.first_accuracy <= timed.transfer_done <= timed.whole
@@ -51,6 +53,7 @@ def test_a_race_is_timed_from_its_events(tiny: Path) -> None:
     assert all(0 < share < 1 for share in timed.evaluation_share.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_frozen", [True, False])
 def test_the_baseline_trains(tiny: Path, is_frozen: bool) -> None:
     assert naive.epoch_seconds(SHORT, finish(race.draw(SHORT)), is_frozen, epochs=1) > 0

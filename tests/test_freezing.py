@@ -109,7 +109,7 @@ def test_without_augmentation_every_epoch_is_the_same(drawn: Drawn) -> None:
     assert torch.equal(inputs.batch(torch.arange(4), 0), inputs.batch(torch.arange(4), 5))
 
 
-@pytest.mark.parametrize("count", range(1, 7))
+@pytest.mark.parametrize("count", [1, 4, 6])
 def test_the_two_parts_are_the_whole_network(count: int, drawn: Drawn) -> None:
     model = copy.deepcopy(network()).eval()
     frozen, learning = freezing.split(model, count)

@@ -6,7 +6,7 @@ import pytest
 
 from engine import headswap
 from engine.errors import PlanError
-from engine.headswap import HeadVerdict, check
+from engine.headswap import HeadVerdict, check, read
 
 RIGHT = "model.fc = nn.Linear(512, 7)"
 
@@ -26,7 +26,10 @@ def judged(line: str, into: int = 512, out: int = 7, backbone: str = "resnet18")
     ],
 )
 def test_the_right_line_is_right_however_it_is_written(line: str) -> None:
-    assert judged(line).is_right
+    layer, right = read(line), read(RIGHT)
+    assert layer
+    assert right
+    assert (layer.place, layer.in_features, layer.out_features) == (right.place, right.in_features, right.out_features)
 
 
 def test_a_right_head_tells_its_answer_and_its_weights() -> None:

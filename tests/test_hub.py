@@ -506,6 +506,7 @@ def test_a_race_on_pictures_given_away_meanwhile_names_them_no_more(hub: Hub, se
     assert not [row for row in log.rows if secret in row]
 
 
+@pytest.mark.slow
 def test_a_race_that_ended_well_is_kept_though_its_pictures_were_given_away(
     hub: Hub, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(images: Path, tmp_path: 
         torch.testing.assert_close(a, b, msg=name)
 
 
+@pytest.mark.slow
 def test_the_end_counts_the_whole_validation_set(images: Path, tmp_path: Path) -> None:
     model, events = run(images, tmp_path / "a")
     end = events[-1]
@@ -64,6 +65,7 @@ def validation(images: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return last
 
 
+@pytest.mark.slow
 def test_another_recipe_does_not_go_on_from_this_work(images: Path, tmp_path: Path) -> None:
     run(images, tmp_path / "a", stop_after=1)
     with pytest.raises(DataError, match="another recipe"):
@@ -75,6 +77,7 @@ def test_missing_pictures_are_named(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "a")
 
 
+@pytest.mark.slow
 def test_the_weights_are_half_precision_and_fit_torchvisions_network(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     list(pretrain.make(images, tmp_path / "a", out, SMALL, None))

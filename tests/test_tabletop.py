@@ -129,6 +129,7 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     return small / np.linalg.norm(small, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_colour_does_not_give_the_class_away(pictures: dict[str, np.ndarray]) -> None:
     mean = {split: pictures[split][:, :, ::2, ::2].mean((2, 3), dtype=np.float32) for split in SPLITS}
     centroids = mean["train"].mean(1)

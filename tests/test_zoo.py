@@ -101,7 +101,7 @@ def test_the_stages_hold_the_models_own_tensors_and_the_head_those_that_are_name
     assert body == {tensor for key, tensor in owned.items() if key not in ARCHITECTURES[name].head}
 
 
-@every
+@every_with_numbers
 def test_published_weights_fit_all_but_the_head(name: str) -> None:
     published, ours = (
         {key: value.shape for key, value in on_paper(name, is_published)[0].state_dict().items()}
