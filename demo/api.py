@@ -80,7 +80,7 @@ def build(hub: Hub) -> None:
             the summary, last of all: accuracies with 95 % intervals, the gap with its own, McNemar's p-value, a verdict in a sentence, `race` for `predict`, `query` for a link to these settings
         """  # noqa: E501  # a description of a parameter is one line
         language = words.language_of(request)
-        owner, address = f"api:{secrets.token_urlsafe(12)}", request.client.host if request.client else ""
+        owner, address = f"api:{secrets.token_urlsafe(12)}", words.address_of(request)
         hub.arrive(owner)  # as long as somebody waits for it
         name = ""
         try:

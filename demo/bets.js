@@ -16,6 +16,9 @@ const store = {
 // `after`: the race that was shown when the bet was placed; `race`: the race that runs on it, null before it begins
 let bet = store.read("bet", null);
 let best = store.read("bets", []);
+// What is kept may be of another version, or not ours at all: only what can be shown is taken
+if (!Number.isFinite(bet?.gap) || !(bet.seconds === null || Number.isFinite(bet.seconds))) bet = null;
+best = (Array.isArray(best) ? best : []).filter((one) => [one?.total, one?.gap, one?.examples].every(Number.isFinite));
 let race = null; // what is shown: { id, isMine, hasBegun, isOver, plan, points, ends }
 
 // --- what is said --------------------------------------------------------------------------------------------------

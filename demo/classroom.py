@@ -27,7 +27,7 @@ from demo.room import CLASS, Room
 from demo.rooms import Rooms
 from demo.shelf import Shelf
 from demo.stream import BASE, NEVER
-from engine import TARGETS, HeadStartError, Plan, find_task, said, say
+from engine import TARGETS, HeadStartError, Plan, find_task, said, say, say_fact
 
 SCRIPT = Path(__file__).with_suffix(".js")
 SCORE = Path(__file__).with_name("score.js")
@@ -81,7 +81,7 @@ def build(rooms: Rooms, shelf: Shelf, offer: Offer, kept: gr.BrowserState, task:
         name = shelf.add_album(host, room.album())
         room.made(name)
         found = find_task(name)
-        title = words.fact(found.title, language)
+        title = say_fact(found.title, language)
         note = say("class.picked", language, title=title, training=found.training, heldout=found.heldout)
         return note, gr.update(choices=offer.tasks(shelf.of(host), language), value=name)
 

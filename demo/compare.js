@@ -1,16 +1,46 @@
 // Keeps the visitor's finished races in this browser, and ranks them in a table. Knows nothing of training.
 const KEPT = 30, STORE = "headstart.races";
-let races = read(), order = { column: "race", down: true }, seen = null, answers = {};
+const KEPT_REMOVED = 100, REMOVED = "headstart.removed"; // ids of removed races: the log of the newest is read again at a reload
+let races = remembered(), order = { column: "race", down: true }, seen = null, answers = {};
 
-function read() {
-  try { return JSON.parse(localStorage.getItem(STORE) || "[]"); } catch { return []; }
+function stored(name) {
+  try {
+    const kept = JSON.parse(localStorage.getItem(name));
+    return Array.isArray(kept) ? kept : [];
+  } catch { return []; }
+}
+
+function store(name, list) {
+  try { localStorage.setItem(name, JSON.stringify(list)); } catch { /* the browser keeps nothing: this visit only */ }
+}
+
+// What is kept may be of another version, or not ours at all: only what can be shown is taken
+function remembered() {
+  const isKind = (of, like) => typeof of === typeof like && Array.isArray(of) === Array.isArray(like);
+  const whole = (plan) => Object.fromEntries(
+    Object.entries(known.defaults).map(([name, otherwise]) => [name, isKind(plan[name], otherwise) ? plan[name] : otherwise]));
+  return stored(STORE).filter(isRace).map((race) => ({ ...race, plan: whole(race.plan) }));
+}
+
+function isRace(race) {
+  const numbers = ["number", "when", "examples", "gap", "low", "high", "wall"];
+  return typeof race?.id === "string" && typeof race.plan === "object" && race.plan !== null
+    && numbers.every((name) => Number.isFinite(race[name]))
+    && ["scratch", "transfer"].every((lane) => Number.isFinite(race.final?.[lane]) && Number.isFinite(race.best?.[lane])
+      && Array.isArray(race.curves?.[lane]) && race.curves[lane].every((point) => Number.isFinite(point?.y)));
 }
 
 function keep() {
   races = races.slice(-KEPT);
-  try { localStorage.setItem(STORE, JSON.stringify(races)); } catch { /* the browser keeps nothing: this visit only */ }
+  store(STORE, races);
   haunt();
   draw();
+}
+
+function remove(gone) {
+  store(REMOVED, [...stored(REMOVED), ...gone.map((race) => race.id)].slice(-KEPT_REMOVED));
+  races = races.filter((race) => !gone.includes(race));
+  keep();
 }
 
 function haunt() {
@@ -37,7 +67,7 @@ function take(story, row) {
 function finish(story, row) {
   const ends = answers.finished, both = ["scratch", "transfer"].map((lane) => ends[lane]);
   if (story.isRecorded || !story.isOwner || both.some((end) => !end || end.reason !== "done")) return;
-  if (races.some((race) => race.id === story.race)) return;
+  if (races.some((race) => race.id === story.race) || stored(REMOVED).includes(story.race)) return;
   const final = Object.fromEntries(Object.entries(ends).map(([lane, end]) => [lane, end.correct / end.total]));
   const best = Object.fromEntries(Object.entries(answers.curves).map(([lane, all]) => [lane, Math.max(...all.map((p) => p.y))]));
   races.push({
@@ -62,7 +92,7 @@ const ranks = {
 
 function value(name, of) {
   if (name === "task" && of === "own") return known.words.own;
-  if (name === "extra_lanes") return of.map((lane) => known.values.extra_lanes[lane]).join(", ") || known.words.no;
+  if (name === "extra_lanes") return of.map((lane) => known.values.extra_lanes[lane] ?? lane).join(", ") || known.words.no;
   if (typeof of === "boolean") return of ? known.words.yes : known.words.no;
   return (known.values[name] || {})[of] ?? String(of);
 }
@@ -110,12 +140,12 @@ function row(race, reference) {
     node.addEventListener("click", () => work(node));
     return node;
   };
-  const isClose = race.low <= 0 && race.high >= 0;
+  const isClose = (race.low <= 0 && race.high >= 0) || Math.abs(race.gap) < 0.07 * Math.sqrt(5 / race.examples); // Scoreboard.verdict
   const actions = [
     race.plan.task === "own" ? "" : make("a", known.words.open, { href: link(race) }),
     race.plan.task === "own" ? "" : button("copy", (node) => copy(node, link(race))),
     race.isReference ? make("em", known.words.is_reference) : button("reference", () => refer(race)),
-    button("remove", () => { races = races.filter((other) => other !== race); keep(); }),
+    button("remove", () => remove([race])),
   ];
   const started = new Date(race.when);
   const cells = [
@@ -150,11 +180,24 @@ function refer(race) {
   keep();
 }
 
-function copy(node, text) {
-  if (navigator.clipboard) navigator.clipboard.writeText(text).catch(() => {});
-  const before = node.textContent;
-  node.textContent = known.words.copied;
-  setTimeout(() => { node.textContent = before; }, 1500);
+// A page that came over plain http may not copy: there the link stands ready to be copied by hand
+async function copy(button, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    byHand(button, text);
+    return;
+  }
+  button.textContent = known.words.copied;
+  setTimeout(() => { button.textContent = known.words.copy; }, 1500);
+}
+
+function byHand(button, text) {
+  const field = make("input", null, { type: "text", readonly: "" });
+  field.value = text;
+  button.parentNode.querySelector("label")?.remove();
+  button.parentNode.append(make("label", [known.words.by_hand, field]));
+  field.select();
 }
 
 // A spreadsheet would run a cell that begins with one of these as a formula
@@ -180,10 +223,10 @@ element.addEventListener("click", (event) => {
     draw();
     $(".hs-aloud").textContent = fill(known.words.sorted, { column: button.textContent });
   } else if (button.dataset.do === "csv") save();
-  else if (button.dataset.do === "clear") { races = []; keep(); }
+  else if (button.dataset.do === "clear") remove(races);
 });
 window.addEventListener("headstart:clear", () => { for (const race of races) race.isShown = false; keep(); });
-window.addEventListener("storage", (event) => { if (event.key === STORE) { races = read(); haunt(); draw(); } });
+window.addEventListener("storage", (event) => { if (event.key === STORE) { races = remembered(); haunt(); draw(); } });
 if (!races.some((race) => race.isReference) && races.length) races[0].isReference = true;
 haunt();
 draw();

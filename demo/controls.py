@@ -45,6 +45,7 @@ class Controls:
     preset: gr.Radio
     why: gr.Markdown
     boxes: list[gr.Accordion]  # in the order of BOXES
+    pinned: gr.State  # of this page: plan's name -> value of what its link locked
 
     @property
     def task(self) -> gr.Dropdown:
@@ -69,6 +70,7 @@ def build(
     plan = Plan()
     facts = stages(plan.backbone, len(find_task(plan.task).classes))
     widgets: dict[str, Component] = {}
+    pinned = gr.State({})
     picked: dict[str, gr.Dropdown] = {}
     for name, choices, value in (("task", tasks, plan.task), ("backbone", backbones, plan.backbone)):
         picked[name] = gr.Dropdown(choices, value=value, elem_id=f"hs-{name}", filterable=False, **_texts(name))
@@ -92,10 +94,10 @@ def build(
     with lanes:
         widgets["extra_lanes"] = gr.CheckboxGroup(_choices("lane", EXTRAS), **_texts("extra_lanes"))
     with broken:
-        preset, why = _breaks(widgets, plan)
+        preset, why = _breaks(widgets, plan, pinned)
     with more:
         _more(widgets, plan)
-    return Controls(widgets, start, stop, reset, choice, fit, preset, why, [own, lanes, broken, more])
+    return Controls(widgets, start, stop, reset, choice, fit, preset, why, [own, lanes, broken, more], pinned)
 
 
 def _texts(name: str) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _choices(group: str, names: Sequence[str]) -> list[tuple[str, str]]:
     return [(words.text(f"{group}.{name}"), name) for name in names]
 
 
-def _breaks(widgets: dict[str, Component], plan: Plan) -> tuple[gr.Radio, gr.Markdown]:
+def _breaks(widgets: dict[str, Component], plan: Plan, pinned: gr.State) -> tuple[gr.Radio, gr.Markdown]:
     """The presets with their reasons, and the switches they set."""
     titles = [(words.text(f"preset.{name}.title"), name) for name in PRESETS]
     label, info = words.text("preset.label"), words.text("preset.info")
@@ -124,14 +126,16 @@ def _breaks(widgets: dict[str, Component], plan: Plan) -> tuple[gr.Radio, gr.Mar
     choices = _choices("normalisation", NORMALISATIONS)
     widgets["normalisation"] = gr.Dropdown(choices, value=plan.normalisation, filterable=False, **_texts("normalisation"))
 
-    def broken(name: str) -> list[object]:
-        """The switches as a preset sets them, and why."""
-        return [preset_why(name), *(PRESETS[name].get(switch, getattr(Plan(), switch)) for switch in BROKEN)]
+    def broken(name: str, pinned: dict[str, object]) -> list[object]:
+        """The switches as a preset sets them, what a link locked as it is; the preset that this makes, and why."""
+        wanted = Plan.from_mapping({**PRESETS[name], **{switch: pinned[switch] for switch in BROKEN if switch in pinned}})
+        came = preset_of(wanted)
+        return [came, preset_why(came), *(getattr(wanted, switch) for switch in BROKEN)]
 
     # .input: only when a person picks one; the switches may be moved by hand afterwards
-    preset.input(
-        broken, preset, [why, *(widgets[n] for n in BROKEN)], queue=False, show_progress="hidden", api_visibility="private"
-    )
+    switches = [widgets[name] for name in BROKEN]
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    preset.input(broken, [preset, pinned], [preset, why, *switches], **quiet)
     return preset, why
 
 

@@ -3,18 +3,31 @@
 const words = known.words, steps = Object.keys(known.steps);
 const KEY = "headstart.lesson";
 
-// { step, results: race -> { shares: lane -> percent, gap }, answers: question -> option }, kept in this browser
+// { step, results: race -> { shares: lane -> percent, gap }, answers: question -> option }, kept in this browser. A lane that
+// diverged has no share
 const fresh = () => ({ step: steps[0], results: {}, answers: {} });
-let progress = fresh();
-try {
-  progress = { ...fresh(), ...JSON.parse(localStorage.getItem(KEY)) };
-} catch { /* nothing kept, or nothing that can be read */ }
-if (!steps.includes(progress.step)) progress.step = steps[0];
+let progress = remembered();
+
+// What is kept may be of another version, or not ours at all: only what can be shown is taken
+function remembered() {
+  let kept = null;
+  try { kept = JSON.parse(localStorage.getItem(KEY)); } catch { /* nothing kept, or nothing that can be read */ }
+  const isResult = ([name, one]) => name in known.races && Number.isFinite(one?.shares?.scratch)
+    && Object.values(one.shares).every(Number.isFinite);
+  return {
+    step: steps.includes(kept?.step) ? kept.step : steps[0],
+    results: Object.fromEntries(Object.entries(kept?.results ?? {}).filter(isResult)),
+    answers: { ...kept?.answers },
+  };
+}
+
 function keep() {
   try { localStorage.setItem(KEY, JSON.stringify(progress)); } catch { /* a browser without memory */ }
 }
 
-const notes = {}; // race -> what is said beside or instead of its result
+const notes = {}; // race of the lesson -> { text, isOnChart }: what is said beside or instead of its result
+let asked = null; // { name, race }: whose start was asked for, until it begins; `race` is its id, once the page has taken it
+const note = (name, text, isOnChart = false) => { notes[name] = { text, isOnChart }; };
 
 // --- steps ---------------------------------------------------------------------------------------------------------
 
@@ -31,10 +44,30 @@ function show(step, { isMoving = false } = {}) {
   if (isMoving) $(`#hs-lesson-${step}`).focus();
 }
 
-function ask(race, isStart) {
-  props.value = { plan: known.races[race].query, start: isStart, turn: Date.now() };
+function ask(name, isStart) {
+  props.value = { plan: known.races[name].query, start: isStart, turn: Date.now() };
   trigger("submit");
-  notes[race] = isStart ? words.asked : words.was_set;
+  if (asked) delete notes[asked.name];
+  asked = isStart ? { name, race: null } : null;
+  note(name, isStart ? words.asked : words.was_set, true);
+  paint();
+}
+
+// What the page answered to a start: a race, or in a sentence why there is none. Reset answers with a race that is nobody's
+function answered({ race, owner, alert }) {
+  if (!asked || (asked.race && alert)) return; // its race is taken already: this alert is about something else
+  if (owner) asked.race = race;
+  else {
+    delete notes[asked.name];
+    if (alert) note(asked.name, alert);
+    asked = null;
+  }
+  paint();
+}
+
+function queued(row) {
+  if (!asked) return;
+  note(asked.name, fill(words.queued, row), true);
   paint();
 }
 
@@ -50,18 +83,21 @@ function matching(plan) {
     Object.entries(known.races[name].plan).every(([key, value]) => key === "seed" || same(plan[key], value)));
 }
 
-// Differences below these points could turn with another draw of pictures (Scoreboard.verdict)
-const threshold = (race) => 7 * Math.sqrt(5 / race.plan.examples);
+// Differences below these points could turn with another draw of pictures (Scoreboard.verdict); where two races are
+// compared, the one with fewer pictures decides
+const threshold = (...races) => 7 * Math.sqrt(5 / Math.min(...races.map((race) => race.plan.examples)));
 
 function reading(name) {
   const race = known.races[name], mine = progress.results[name];
+  if (mine.shares.transfer === undefined) return words[`race.${name}.diverged`];
   const other = progress.results[race.against];
   const isLane = race.against in mine.shares;
   if (!isLane && !other) return fill(words.first, { name: words[`race.${race.against}.name`] });
   const value = (result) => (race.measure === "gap" ? result.gap : result.shares.transfer);
   const difference = isLane ? mine.shares.transfer - mine.shares[race.against] : value(mine) - value(other);
   const rise = race.is_fall ? -difference : difference;
-  const outcome = Math.abs(rise) < threshold(race) ? "close" : rise > 0 ? "ahead" : "behind";
+  const least = isLane ? threshold(race) : threshold(race, known.races[race.against]);
+  const outcome = Math.abs(rise) < least ? "close" : rise > 0 ? "ahead" : "behind";
   return fill(words[`race.${name}.${outcome}`] || words[outcome], { gap: points(difference) });
 }
 
@@ -75,7 +111,7 @@ function line(tag, text, kind = "") {
 function paint() {
   for (const box of $$(".hs-lesson-race")) {
     const name = box.dataset.race, result = progress.results[name], at = box.querySelector(".hs-lesson-result");
-    const note = notes[name];
+    const { text, isOnChart } = notes[name] || {};
     const said = [];
     if (result) {
       const list = document.createElement("ul");
@@ -85,8 +121,8 @@ function paint() {
       }
       said.push(line("h5", words.result), list, line("p", reading(name)));
     }
-    if (note || !result) said.push(line("p", note || words.waiting, "hs-lesson-note"));
-    if (note && note !== words.stopped) {
+    if (text || !result) said.push(line("p", text || words.waiting, "hs-lesson-note"));
+    if (isOnChart) {
       const link = line("a", words.chart);
       link.href = "#hs-live";
       said.at(-1).append(" ", link);
@@ -108,24 +144,38 @@ function hear(told, rows) {
     [story, races, ends, isOver] = [told, [], {}, false];
   }
   for (const row of rows) {
-    if (row.event === "RaceStarted" && story.isOwner && !story.isRecorded) {
-      races = matching(JSON.parse(row.plan));
-      for (const name of races) notes[name] = words.running;
-    }
+    if (row.event === "RaceStarted" && story.isOwner && !story.isRecorded) began(JSON.parse(row.plan));
     if (row.event === "Finished") ends[row.lane] = row;
     if (row.event === "RaceFinished" || row.event === "Ended") over();
   }
   if (rows.some((row) => ["RaceStarted", "RaceFinished", "Ended"].includes(row.event)) || !rows.length) paint();
 }
 
+function began(plan) {
+  races = matching(plan);
+  for (const name of races) note(name, words.running, true);
+  if (asked?.race !== story.race) return;
+  if (!races.includes(asked.name)) note(asked.name, words.other); // a locked control was not set
+  asked = null;
+}
+
 function over() {
   if (isOver) return;
   isOver = true;
-  const all = Object.values(ends), isWhole = all.length && all.every((end) => end.reason === "done");
+  if (asked?.race === story.race) { // stopped before it began
+    note(asked.name, words.stopped);
+    asked = null;
+  }
+  const isDone = (lane) => ends[lane]?.reason === "done";
+  const isWhole = isDone("transfer") && Object.keys(ends).every(isDone);
+  const hasBurnt = isDone("scratch") && ends.transfer?.reason === "diverged";
   for (const name of races) {
-    notes[name] = isWhole ? "" : words.stopped;
-    if (!isWhole) continue;
-    const order = ["transfer", "scratch", "random"].filter((lane) => ends[lane]);
+    delete notes[name];
+    if (!isWhole && !(hasBurnt && words[`race.${name}.diverged`])) {
+      note(name, words.stopped);
+      continue;
+    }
+    const order = ["transfer", "scratch", "random"].filter(isDone);
     const shares = Object.fromEntries(order.map((lane) => [lane, (100 * ends[lane].correct) / ends[lane].total]));
     progress.results[name] = { shares, gap: shares.transfer - shares.scratch };
   }
@@ -157,6 +207,7 @@ function find(wanted) {
 
 function forget() {
   progress = fresh();
+  asked = null;
   for (const name of Object.keys(notes)) delete notes[name];
   for (const form of $$("form")) { form.reset(); form.querySelector(".hs-quiz-answer").replaceChildren(); }
   show(progress.step, { isMoving: true });
@@ -176,9 +227,11 @@ element.addEventListener("click", (event) => {
 element.addEventListener("submit", (event) => { event.preventDefault(); judge(event.target); });
 element.addEventListener("input", (event) => { if (event.target.type === "search") find(event.target.value); });
 for (const form of $$("form")) {
-  const given = form.querySelector(`input[value="${progress.answers[form.dataset.question]}"]`);
+  const given = [...form.querySelectorAll("input")].find((one) => one.value === progress.answers[form.dataset.question]);
   if (given) { given.checked = true; judge(form); }
 }
+window.addEventListener("headstart:answer", (event) => answered(event.detail));
+window.addEventListener("headstart:queued", (event) => queued(event.detail));
 show(progress.step);
 paint();
 window.headstart.listen(element, hear);

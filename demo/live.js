@@ -37,8 +37,12 @@ async function loadPlotly() {
 
 // --- reading the log -----------------------------------------------------------------------------------------------
 
+// `headstart:answer` tells the other parts what the page answered: a race, or an alert; `headstart:queued` how it waits
+const announce = (name, detail) => window.dispatchEvent(new CustomEvent(`headstart:${name}`, { detail }));
+
 function attach(value) {
   if (!value) return;
+  announce("answer", value);
   if (value.race && !(attached && attached.race === value.race && attached.turn === value.turn)) {
     attached = value;
     window.headstart.visitor = value.me;
@@ -192,7 +196,7 @@ function read(row) {
 function put(lane, kind, at, y) { (points[`${lane}:${kind}`] ??= []).push({ ...at, y }); dirty = true; }
 
 function queued(row) {
-  say(word("queued", row));
+  wait(row);
   setBusy(attached.owner);
   if (!row.watch || row.watch === following) return;
   const mine = attached.race;
@@ -202,12 +206,17 @@ function queued(row) {
       const body = await (await fetch(new URL(`races/${mine}/rows?since=0`, base))).json();
       if (body.state !== "queued") { follow(mine); return; }
       const last = body.rows.filter((r) => r.event === "Queued").pop();
-      if (last) say(word("queued", last));
+      if (last) wait(last);
     } catch { lost(); }
     later(ask, POLL_MS);
   };
   follow(row.watch);
   later(ask, POLL_MS);
+}
+
+function wait(row) {
+  say(word("queued", row));
+  announce("queued", row);
 }
 
 function ended() {

@@ -54,6 +54,11 @@ def read(link: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str], str]:
     )
 
 
+def pinned(plan: Plan, locked: frozenset[str]) -> dict[str, Any]:
+    """What a link to this plan locks, by the plan's names, with its values: these stay whatever else is set."""
+    return {name: getattr(plan, name) for name in controls.ORDER if name in locked}
+
+
 def applied(shown: Iterable[object], locked: frozenset[str], hidden: frozenset[str]) -> list[object]:
     """The widgets' values or updates, in their order, with the locked and the hidden ones so."""
     out = []

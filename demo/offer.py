@@ -18,6 +18,7 @@ from engine import (
     find_task,
     obtainable,
     say,
+    say_fact,
     stages,
     task_names,
     task_source,
@@ -69,7 +70,7 @@ class Offer:
         for name in task_names():
             if self.has_task(name, own):
                 task = find_task(name)
-                title = words.fact(task.title, language)
+                title = say_fact(task.title, language)
                 title = say("offer.yours", language, title=title) if task.is_private else title
                 offered.append((say("offer.classes", language, title=title, count=len(task.classes)), name))
         return offered
@@ -98,8 +99,8 @@ class Offer:
     def _task_row(self, name: str, language: str) -> tuple[bool, list[str]]:
         task, reason = find_task(name), self._task_reason(name, language)
         state = say("offer.here", language) if task.is_here else words.to_fetch(task.size, language)
-        title, about, licence = (words.fact(text, language) for text in (task.title, task.about, task.licence))
-        overlap = words.fact(task.overlap, language) if task.overlap else say("offer.none_known", language)
+        title, about, licence = (say_fact(text, language) for text in (task.title, task.about, task.licence))
+        overlap = say_fact(task.overlap, language) if task.overlap else say("offer.none_known", language)
         facts = [f"{title}: {about}", str(len(task.classes)), f"{task.training:,}", f"{task.heldout:,}", licence, overlap]
         return reason is None, [*facts, state if reason is None else reason]
 
@@ -107,7 +108,7 @@ class Offer:
         backbone, reason = find_backbone(name), self._backbone_reason(name, language)
         state = say("offer.here", language) if weights_are_here(backbone) else words.to_fetch(backbone.size, language)
         count = sum(stage.parameters for stage in stages(name, 10))
-        made = words.fact(backbone.pretraining, language)
+        made = say_fact(backbone.pretraining, language)
         facts = [backbone.title, f"{backbone.px} px", f"{count / 1e6:.1f} M", made]
         return reason is None, [*facts, state if reason is None else reason]
 

@@ -14,7 +14,7 @@ import gradio as gr
 from demo import words
 from demo.offer import Offer
 from demo.shelf import CLASSES, EACH, Shelf
-from engine import HeadStartError, Plan, Progressed, find_task, hub_is_installed, say, say_progress
+from engine import HeadStartError, Plan, Progressed, find_task, hub_is_installed, say, say_fact, say_progress
 
 WAYS = ("zip", "classes", "hub")
 LEAST = 5  # pictures of a class
@@ -109,7 +109,7 @@ def build(shelf: Shelf, offer: Offer, kept: gr.BrowserState, task: gr.Dropdown) 
                 yield _status(say_progress(next(work), language)), gr.skip()
         except StopIteration as end:
             found = find_task(end.value)
-            notes = "".join(f"<li>{escape(words.fact(note, language))}</li>" for note in found.notes)
+            notes = "".join(f"<li>{escape(say_fact(note, language))}</li>" for note in found.notes)
             told = f'<p role="status"><b>{escape(words.ready(found, language))}</b></p><ul>{notes}</ul>'
             yield told, gr.update(choices=offer.tasks(shelf.of(visitor), language), value=end.value)
         except HeadStartError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from demo.hub import Hub
 from demo.offer import Offer
 from demo.rooms import Rooms
 from demo.shelf import Shelf
-from engine import HeadStartError, Plan, PlanError, find_backbone, find_task, say, side, stages
+from engine import HeadStartError, Plan, PlanError, find_backbone, find_task, say, say_network, side, stages
 
 RECORDING = Path(__file__).parents[1] / "assets" / "races" / "default.jsonl"
 LONG, QUICK = 100.0, 60.0  # seconds: above the first, a race is offered that takes the second
@@ -81,8 +82,12 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
             mine, networks = offer.tasks(shelf.of(state.get("visitor", "")), language), offer.backbones(language)
             return gr.update(choices=mine, value=seen.task), gr.update(choices=networks, value=seen.backbone)
 
-        def shown(state: dict[str, str], seen: Plan, language: str) -> list[object]:
-            """Every widget as the plan has it; as the default has it where its pictures were given away meanwhile."""
+        def shown(state: dict[str, str], pinned: dict[str, Any], seen: Plan, language: str) -> list[object]:
+            """Every widget as the plan has it, and what the link locked as the link has it.
+
+            All as the default has it where its pictures were given away meanwhile.
+            """
+            seen = replace(seen, **pinned)
             try:
                 return [*offered(state, seen, language), *controls.show_plan(seen)[2:]]
             except HeadStartError:
@@ -115,23 +120,25 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
                 race = hub.running or "recorded"
                 log = hub.find(race)
             seen = log.plan if log and race != "recorded" else Plan()
-            alert = ""
+            linked, alert = Plan(), ""
             try:
                 seen = allowed(state, seen)
             except HeadStartError:
                 seen = Plan()
             try:
-                if linked := Plan.from_query(urlencode(link)).to_query():
-                    seen = allowed(state, Plan.from_query(linked))
+                linked = allowed(state, Plan.from_query(urlencode(link)))
+                seen = seen if linked == Plan() else linked
             except HeadStartError as error:
                 alert = error.said(language)
+            locked, hidden, view = locks.read(link)
+            pinned = locks.pinned(linked, locked)
+            seen = replace(seen, **pinned)
             owner = bool(log and log.owner == state["visitor"])
             value = {"race": race, "me": state["visitor"], "owner": owner, "alert": alert}
             value |= told(log.plan) if log and owner else {}
             what = words.about(find_backbone(seen.backbone), find_task(seen.task), language)
-            locked, hidden, view = locks.read(link)
-            widgets = locks.applied(shown(state, seen, language), locked, hidden)
-            return state, value, _header(language), what, offer.table(language), *widgets, *locks.boxes(hidden), view
+            widgets = locks.applied(shown(state, pinned, seen, language), locked, hidden)
+            return state, value, _header(language), what, offer.table(language), *widgets, *locks.boxes(hidden), view, pinned
 
         def refreshed(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
             """What can be had, once the hosts have answered; what is picked stays."""
@@ -150,7 +157,7 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
             state = {**state, "visitor": state.get("visitor") or secrets.token_urlsafe(12)}
             try:
                 plan = allowed(state, controls.read_plan(values))
-                race = hub.start(plan, state["visitor"], _address(request))
+                race = hub.start(plan, state["visitor"], words.address_of(request))
             except HeadStartError as error:
                 return state, refusal(error.said(language), language)
             rooms.follow(state["visitor"], race)
@@ -161,13 +168,13 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
         def stop(state: dict[str, str]) -> None:
             hub.stop(state.get("race", ""), state.get("visitor", ""))
 
-        def reset(state: dict[str, str], request: gr.Request) -> tuple[Any, ...]:
-            """Everything as at the first visit; a race of this visitor's ends."""
+        def reset(state: dict[str, str], pinned: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+            """Everything as at the first visit, save what the link locked; a race of this visitor's ends."""
             stop(state)
             value = {"race": "recorded", "me": state.get("visitor", ""), "owner": False, "turn": secrets.token_hex(4)}
-            return {**state, "race": ""}, value, *shown(state, Plan(), words.language_of(request))
+            return {**state, "race": ""}, value, *shown(state, pinned, Plan(), words.language_of(request))
 
-        def preview(request: gr.Request, *values: object) -> Any:
+        def preview(pinned: dict[str, Any], request: gr.Request, *values: object) -> Any:
             """The sentences, the network, the pictures and the preset for the settings as they stand; waits for no probe."""
             language = words.language_of(request)
             newest.tell(request.session_hash, values)
@@ -175,38 +182,38 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
                 seen = controls.read_plan(values)
                 preset = controls.preset_of(seen)
                 drawings = _network(seen, language), _pictures(seen, language)
-                answer = *_cost(hub, seen, language, may_probe=False), *drawings, preset, controls.preset_why(preset)
+                answer = *_cost(hub, seen, pinned, language, may_probe=False), *drawings, preset, controls.preset_why(preset)
             except HeadStartError as error:
                 answer = error.said(language), gr.update(visible=False), *[gr.skip()] * 4
             return answer if newest.is_still(request.session_hash, values) else gr.skip()
 
-        def cost(request: gr.Request, *values: object) -> Any:
+        def cost(pinned: dict[str, Any], request: gr.Request, *values: object) -> Any:
             """How long it takes and what would fit; the machine is probed for it where it has to be."""
             language = words.language_of(request)
             try:
-                answer = _cost(hub, controls.read_plan(values), language, may_probe=True)
+                answer = _cost(hub, controls.read_plan(values), pinned, language, may_probe=True)
             except HeadStartError:
                 return gr.skip()  # preview said why
             return answer if newest.is_still(request.session_hash, values) else gr.skip()
 
-        def picked(request: gr.Request, *values: object) -> tuple[Any, ...]:
+        def picked(pinned: dict[str, Any], request: gr.Request, *values: object) -> tuple[Any, ...]:
             """Another task or network: how far the sliders go, and what exactly runs."""
             try:
-                seen = controls.read_plan(values)
+                seen = replace(controls.read_plan(values), **pinned)
                 ends = controls.limits(seen)
             except HeadStartError:
                 return gr.skip(), gr.skip(), gr.skip()
             what = words.about(find_backbone(seen.backbone), find_task(seen.task), words.language_of(request))
             return ends["examples"], ends["learning_stages"], what
 
-        def make_fit(state: dict[str, str], request: gr.Request, *values: object) -> list[object]:
+        def make_fit(state: dict[str, str], pinned: dict[str, Any], request: gr.Request, *values: object) -> list[object]:
             """The widgets for a race that fits."""
             language = words.language_of(request)
             try:
                 seen = controls.read_plan(values)
-                return shown(state, hub.fit(seen, QUICK) or seen, language)
+                return shown(state, pinned, hub.fit(seen, QUICK) or seen, language)
             except HeadStartError:
-                return shown(state, Plan(), language)
+                return shown(state, pinned, Plan(), language)
 
         def link(request: gr.Request, locked: list[str], hidden: list[str], view: str, *values: object) -> tuple[Any, ...]:
             """The query of a link to these settings, with what it locks and hides."""
@@ -219,10 +226,10 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
             except HeadStartError as error:
                 return gr.skip(), {"alert": error.said(language), "turn": secrets.token_hex(4)}
 
-        def set_up(state: dict[str, str], asked: object, request: gr.Request) -> list[object]:
+        def set_up(state: dict[str, str], pinned: dict[str, Any], asked: object, request: gr.Request) -> list[object]:
             """The widgets as a step of the lesson wants them."""
             try:
-                return shown(state, lesson.plan_of(asked), words.language_of(request))
+                return shown(state, pinned, lesson.plan_of(asked), words.language_of(request))
             except HeadStartError:
                 return [gr.skip()] * len(controls.ORDER)
 
@@ -232,32 +239,34 @@ def build(hub: Hub, offer: Offer, shelf: Shelf, rooms: Rooms) -> gr.Blocks:
 
         costs = [panel.choice, panel.fit]
         parts = [*costs, net, strip, panel.preset, panel.why]
-        anew: dict[str, Any] = {"fn": preview, "inputs": panel.inputs, "outputs": parts, **QUIET}
+        settings = [panel.pinned, *panel.inputs]
+        anew: dict[str, Any] = {"fn": preview, "inputs": settings, "outputs": parts, **QUIET}
         priced: dict[str, Any] = {
-            "fn": cost, "inputs": panel.inputs, "outputs": costs, "trigger_mode": "always_last", **QUIET,
+            "fn": cost, "inputs": settings, "outputs": costs, "trigger_mode": "always_last", **QUIET,
         }  # fmt: skip
         lists = [panel.widgets["task"], panel.widgets["backbone"]]
-        first = [kept, race_box, header, about, everything, *panel.inputs, *panel.boxes, views_row]
+        first = [kept, race_box, header, about, everything, *panel.inputs, *panel.boxes, views_row, panel.pinned]
         entered = page.load(enter, kept, first, **QUIET)
         opened = entered.then(**anew)
         opened.then(**priced)
         opened.then(refreshed, kept, [everything, *lists], **QUIET)
         panel.start.click(start, [kept, *panel.inputs], [kept, race_box], **QUIET)
         panel.stop.click(stop, kept, None, **QUIET)
-        panel.reset.click(reset, kept, [kept, race_box, *panel.inputs], **QUIET).then(**anew).then(**priced)
-        panel.fit.click(make_fit, [kept, *panel.inputs], panel.inputs, **QUIET).then(**anew).then(**priced)
+        panel.reset.click(reset, [kept, panel.pinned], [kept, race_box, *panel.inputs], **QUIET).then(**anew).then(**priced)
+        panel.fit.click(make_fit, [kept, *settings], panel.inputs, **QUIET).then(**anew).then(**priced)
         asked = [lock.locked, lock.hidden, lock.view, *panel.inputs]
         copy.click(link, asked, [query, race_box], **QUIET).then(None, query, None, js=_COPY, **QUIET)
         views_row.submit(**drawn["try"].refresh)
         race_box.submit(**drawn["try"].refresh)
-        guided = drawn["lesson"].submit(set_up, [kept, drawn["lesson"]], panel.inputs, **QUIET).then(**anew)
+        wanted = [kept, panel.pinned, drawn["lesson"]]
+        guided = drawn["lesson"].submit(set_up, wanted, panel.inputs, **QUIET).then(**anew)
         guided.then(start_if, [kept, drawn["lesson"], *panel.inputs], [kept, race_box], **QUIET).then(**priced)
         ends = [panel.widgets["examples"], panel.widgets["learning_stages"], about]
         changed = []
         for name in controls.ORDER:
             widget: Any = panel.widgets[name]
             if name in ("task", "backbone"):
-                widget.change(picked, panel.inputs, ends, **QUIET).then(**anew).then(**priced)
+                widget.change(picked, settings, ends, **QUIET).then(**anew).then(**priced)
             elif name == "px":  # each new size is probed: not those that are passed while one is typed
                 changed += [widget.blur, widget.submit]
             else:
@@ -287,18 +296,24 @@ class Newest:
         return self._values.get(page, values) == values
 
 
+def _everywhere(key: str) -> str:
+    """A sentence in every language, for a script."""
+    return json.dumps(words.everywhere(lambda language: say(key, language)), ensure_ascii=False)
+
+
 # The clipboard is only there over https and on this machine itself, so the address bar shows the link too
-_COPY = """(query) => {
+_COPY = """async (query) => {
   const lang = new URLSearchParams(location.search).get("lang");
   const all = [query, lang && "lang=" + encodeURIComponent(lang)].filter(Boolean).join("&");
   const link = location.origin + location.pathname + (all ? "?" + all : "");
   history.replaceState(null, "", link);
   const button = document.querySelector("#hs-copy");
   const before = button.textContent;
-  if (navigator.clipboard) navigator.clipboard.writeText(link).catch(() => {});
-  button.textContent = COPIED[document.documentElement.lang];
+  let told = COPIED;
+  try { await navigator.clipboard.writeText(link); } catch { told = IN_BAR; }
+  button.textContent = told[document.documentElement.lang];
   setTimeout(() => { button.textContent = before; }, 1500);
-}""".replace("COPIED", json.dumps(words.everywhere(lambda language: say("page.copied", language)), ensure_ascii=False))
+}""".replace("COPIED", _everywhere("page.copied")).replace("IN_BAR", _everywhere("page.in_bar"))
 
 
 def _facts(plan: Plan, offer: Offer) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.Markdown]:
@@ -314,12 +329,6 @@ def _facts(plan: Plan, offer: Offer) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.Mark
     return net, strip, everything, about
 
 
-def _address(request: gr.Request) -> str:
-    """Where a visitor's request comes from; "" where nobody knows."""
-    client = getattr(request, "client", None)
-    return client.host if client else ""
-
-
 def _lesson() -> gr.HTML:
     """The bets above the steps, the challenge below them; returns the steps."""
     bets.build()
@@ -333,23 +342,25 @@ def _header(language: str) -> str:
     return f'<header class="hs-header"><h1>{title}</h1><p>{question}</p></header>'
 
 
-def _cost(hub: Hub, plan: Plan, language: str, may_probe: bool) -> tuple[Any, ...]:
-    """What learns and how long it takes, in words, and the button that makes a long race fit."""
+def _cost(hub: Hub, plan: Plan, pinned: dict[str, Any], language: str, may_probe: bool) -> tuple[Any, ...]:
+    """What learns and how long it takes, in words, and the button for a race that fits, where no lock is in its way."""
     task, seconds = find_task(plan.task), hub.expected_seconds(plan, may_probe)
     facts = stages(plan.backbone, len(task.classes), side(plan))
     learns = words.learning_choice(plan.learning_stages, facts, language)
     if zero.is_lending():
-        return f"{learns} {zero.cost(plan, language)}", gr.update(visible=False)
+        return f"{learns} {zero.cost(plan, language, hub.limits.longest)}", gr.update(visible=False)
     if seconds is None:
         later = say("cost.later" if may_probe else "cost.soon", language)
         return f"{learns} {later}", gr.update(visible=False)
     quick = hub.fit(plan, QUICK) if seconds >= LONG else None
+    if quick is not None and replace(quick, **pinned) != quick:
+        quick = None
     button = gr.update(visible=False) if quick is None else gr.update(value=words.fit(quick, plan, language), visible=True)
     return f"{learns} {words.cost(seconds, task, language)}", button
 
 
 def _network(plan: Plan, language: str) -> str:
-    what = escape(words.network(find_backbone(plan.backbone), language))
+    what = escape(say_network(find_backbone(plan.backbone).description, language))
     facts = stages(plan.backbone, len(find_task(plan.task).classes), side(plan))
     drawing = network.draw(facts, plan.learning_stages, side(plan), language)
     return f"<section><h2>{escape(say('page.network', language))}</h2><p>{what}</p>{drawing}</section>"

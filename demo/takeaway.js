@@ -4,7 +4,12 @@ const TRIES = 5, AGAIN_MS = 500; // the server tidies up for a moment after a ra
 let story = null, isOver = false, asked = 0;
 
 const status = (text) => { $(".hs-take-status").textContent = text; };
-const kept = () => { try { return JSON.parse(localStorage.getItem("headstart.races") || "[]"); } catch { return []; } };
+function kept() {
+  try {
+    const races = JSON.parse(localStorage.getItem("headstart.races"));
+    return Array.isArray(races) ? races.filter((race) => typeof race?.id === "string") : [];
+  } catch { return []; }
+}
 const chosen = () => $("select").value;
 
 function address(kind = "") {

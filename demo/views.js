@@ -1,5 +1,6 @@
 // Shows one view and hides the others, in the browser alone. Knows nothing of what is in them.
 const tabs = $$("[role=tab]");
+let isChosen = false;  // by the visitor, whom the answer to the page's opening must not throw back
 
 function show(name) {
   document.documentElement.dataset.view = name;
@@ -15,6 +16,7 @@ function show(name) {
 }
 
 function choose(tab) {
+  isChosen = true;
   show(tab.dataset.view);
   trigger("submit");
 }
@@ -32,4 +34,4 @@ element.addEventListener("keydown", (event) => {
   next.focus();
   choose(next);
 });
-watch("value", () => { if (tabs.some((tab) => tab.dataset.view === props.value)) show(props.value); });
+watch("value", () => { if (!isChosen && tabs.some((tab) => tab.dataset.view === props.value)) show(props.value); });

@@ -1,6 +1,6 @@
 """Why one racer is ahead: what both answer, see and change while they race, and where they went wrong. Knows no numbers.
 
-The markup is only the frame; `why.js` fills it from the rows of the race.
+The markup is only the frame; `why.js` fills it from the rows of the race, `mistakes.js` from the final answers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import gradio as gr
 from demo import part
 from engine import RIVALS, said
 
-SCRIPT = Path(__file__).with_suffix(".js")
+SCRIPTS = (Path(__file__).with_suffix(".js"), Path(__file__).with_name("mistakes.js"))
 VIEWS = ("confusion", "classes", "mistakes", "only")
 
 
 def build() -> gr.HTML:
     """The component: a part for the time of the race, and one for afterwards."""
-    return part.build("hs-why", SCRIPT, markup, known)
+    return part.build("hs-why", SCRIPTS, markup, known)
 
 
 def known(language: str) -> dict[str, Any]:

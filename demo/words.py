@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from html import escape
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +12,6 @@ from engine import (
     LANGUAGES,
     Backbone,
     Curve,
-    Line,
     Plan,
     Scoreboard,
     Stage,
@@ -21,6 +19,8 @@ from engine import (
     best_language,
     said,
     say,
+    say_fact,
+    say_network,
     say_verdict,
     wilson,
 )
@@ -72,19 +72,6 @@ def address_of(request: gr.Request) -> str:
 def everywhere(sentence: Callable[[str], str]) -> dict[str, str]:
     """A sentence in every language, for rows that visitors of any language read: {"en": …, "ja": …}."""
     return {language: sentence(language) for language in LANGUAGES}
-
-
-@cache
-def _facts() -> dict[str, str]:
-    return {english: f"fact.{name}" for name, english in said("fact").items()}
-
-
-def fact(english: str, language: str) -> str:
-    """What the engine knows of a set or a network, "Photographs of ants and of bees", where it has a translation."""
-    if isinstance(english, Line):
-        return english.said(language)
-    key = _facts().get(english)
-    return say(key, language) if key else english
 
 
 def percent(share: float) -> str:
@@ -173,32 +160,25 @@ def target_time(curve: Curve, target: float) -> str:
     return "–" if seconds is None else f"{seconds:.1f} s"
 
 
-def network(backbone: Backbone, language: str) -> str:
-    """Exactly what runs: "ResNet-10, pretrained on 200 ImageNet classes at 64 px"."""
-    if backbone.is_own:
-        return say("network.description.own", language, title=backbone.title, file=backbone.pretraining)
-    return say("network.description", language, title=backbone.title, pretraining=fact(backbone.pretraining, language))
-
-
 def about(backbone: Backbone, task: Task, language: str) -> str:
     """What exactly runs, for those who ask, as Markdown; what a visitor named is escaped."""
-    told = fact(task.about, language)
+    told = say_fact(task.about, language)
     lines = [
         say(
             "about.text",
             language,
-            network=escape(network(backbone, language)),
+            network=escape(say_network(backbone.description, language)),
             classes=len(task.classes),
             training=task.training,
             heldout=f"{task.heldout:,}",
-            title=escape(fact(task.title, language)),
+            title=escape(say_fact(task.title, language)),
             about=escape(told[:1].lower() + told[1:]),
-            licence=escape(fact(task.licence, language)),
+            licence=escape(say_fact(task.licence, language)),
         )
     ]
     if task.overlap:
-        lines.append(say("about.overlap", language, overlap=escape(fact(task.overlap, language))))
-    lines += [say("about.note", language, note=escape(fact(note, language))) for note in task.notes]
+        lines.append(say("about.overlap", language, overlap=escape(say_fact(task.overlap, language))))
+    lines += [say("about.note", language, note=escape(say_fact(note, language))) for note in task.notes]
     return "\n".join(lines)
 
 

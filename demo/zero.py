@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context
 from typing import Literal, TypeVar
 
-from demo.limits import ON_A_SPACE, in_minutes
+from demo.limits import in_minutes
 from engine import (
     Event,
     Finished,
@@ -91,7 +91,7 @@ class Gauge:
 gauge = Gauge()
 
 
-def cost(plan: Plan, language: str, longest: float = ON_A_SPACE) -> str:
+def cost(plan: Plan, language: str, longest: float) -> str:
     """What a race will cost where GPUs are lent, in a sentence. longest: seconds that it may take on the CPU.
 
     Raises PlanError for an unknown task or backbone.
@@ -102,7 +102,7 @@ def cost(plan: Plan, language: str, longest: float = ON_A_SPACE) -> str:
     return say("zero.cost", language, seconds=seconds, minutes=minutes)
 
 
-def race(plan: Plan, tell: Callable[[Line], None], visitor: Context, longest: float = ON_A_SPACE) -> Race | Lent:
+def race(plan: Plan, tell: Callable[[Line], None], visitor: Context, longest: float) -> Race | Lent:
     """Start a race where it runs best. `tell` is told what there is to say before it; quota is `visitor`'s who asked for it.
 
     longest: seconds after which the caller stops one that `is_on_cpu`. Raises PlanError or UnavailableError at once where

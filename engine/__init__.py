@@ -53,6 +53,8 @@ from engine.tasks import names as task_names
 from engine.tasks import remove as remove_task
 from engine.tasks import source as task_source
 from engine.telling import detail as say_detail
+from engine.telling import fact as say_fact
+from engine.telling import network as say_network
 from engine.telling import progress as say_progress
 from engine.telling import verdict as say_verdict
 from engine.trained import Answer, Embedding, Trained, nearest, project
@@ -141,6 +143,8 @@ __all__ = [
     "said",
     "say",
     "say_detail",
+    "say_fact",
+    "say_network",
     "say_progress",
     "say_verdict",
     "side",

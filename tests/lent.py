@@ -189,7 +189,7 @@ def main(home: Path) -> None:
     import torch
 
     from demo import zero
-    from engine import Album, Line, Plan, add_task, backbones, embedded, zoo
+    from engine import Album, Plan, add_task, backbones, embedded, zoo
 
     write_task(home / "tabletop")
     torch.manual_seed(7)
@@ -206,7 +206,7 @@ def main(home: Path) -> None:
         said.clear()
         if asked is long and not desk.refusal:
             zero.gauge = zero.Gauge()  # nobody knows how long it is
-        return zero.race(asked, lambda line: said.append(line.key if isinstance(line, Line) else line), copy_context())
+        return zero.race(asked, lambda line: said.append(getattr(line, "key", line)), copy_context(), 300.0)
 
     def whole(asked: Plan) -> dict[str, Any]:
         running = start(asked)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import math
 
 import pytest
+import told
 
 from demo import charts
-from engine import LANES, RIVALS, Plan, Scoreboard, run_race
-
-_BOARD: list[Scoreboard] = []  # raced once; figures only read it
+from engine import LANES, RIVALS, Scoreboard, Stepped
 
 
 @pytest.fixture
-def board(tiny: Path) -> Scoreboard:
-    if _BOARD:
-        return _BOARD[0]
-    board = Scoreboard()
-    for event in run_race(Plan(examples=4, epochs=6, batch_size=4, learning_stages=2)):
-        board.add(event)
-    _BOARD.append(board)
-    return board
+def board() -> Scoreboard:
+    return told.board(told.race())
 
 
 def traces(figure: object) -> dict[tuple[str, str], object]:
@@ -57,6 +51,14 @@ def test_losses_and_rates_are_drawn_on_axes_of_their_own(board: Scoreboard) -> N
     assert list(found["scratch", "loss"].y) == [s.loss for s in steps]  # type: ignore[attr-defined]
     assert list(found["scratch", "rate"].y) == [s.rate for s in steps]  # type: ignore[attr-defined]
     assert found["scratch", "loss"].yaxis != found["scratch", "rate"].yaxis  # type: ignore[attr-defined]
+
+
+def test_a_loss_that_is_no_number_is_a_hole_in_the_curve() -> None:
+    diverged = Scoreboard()
+    for loss in (2.0, math.nan):
+        diverged.add(Stepped("scratch", 1, 1.0, 8, 0.5, loss, 0.01))
+    drawn = json.loads(charts.loss(diverged).to_json())["data"]
+    assert next(trace for trace in drawn if trace["meta"] == ["scratch", "loss"])["y"] == [2.0, None]
 
 
 def test_an_empty_board_makes_an_empty_figure() -> None:

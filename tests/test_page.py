@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -15,11 +16,16 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from told import race
+
+from demo.log import Log, Scribe
+from engine import PhaseStarted, Plan, Stepped
 
 HOME = Path(__file__).parents[1]
 SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder to keep pictures of the page in
@@ -51,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except OSError:
             time.sleep(0.2)
     yield url
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # SIGINT is ignored where a shell started the tests in the background
     process.wait(20)
     text = path.read_text()
     assert "Traceback" not in text, text
@@ -189,6 +195,27 @@ def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, serv
     counted = page.evaluate("document.querySelector('[data-chart=loss]').data.find((t) => t.meta[0] === 'scratch').x.length")
     assert counted == len(steps)
     shoot(page, "loss")
+
+
+def test_the_loss_of_a_racer_that_diverged_ends_where_it_is_no_number(visitor: Visitor) -> None:
+    log = Log(Plan(), "")
+    scribe = Scribe(log)
+    scribe.write(0.0, PhaseStarted("transfer", "training", 3, 0.0, 0.0))
+    for k, (_, event) in enumerate(race(reason="diverged")):
+        is_last = isinstance(event, Stepped) and event.step == 4
+        scribe.write(float(k), replace(event, loss=math.nan) if is_last else event)
+    told = f"id: {len(log.rows)}\ndata: [{','.join(log.rows)}]\n\nevent: end\ndata:\n\n"
+    visitor.context.route(
+        re.compile("/races/recorded/events"), lambda route: route.fulfill(body=told, content_type="text/event-stream")
+    )
+    page = visitor.open()
+    page.wait_for_function("/^No verdict/.test(document.querySelector('.hs-headline').textContent)")
+    assert page.inner_text(".hs-card.hs-transfer [data-field=phase]") == "diverged"
+    page.click("#hs-tab-loss")
+    page.wait_for_selector("[data-chart=loss] .main-svg")
+    losses = "document.querySelector('[data-chart=loss]').data.find((t) => t.meta.join() === 'transfer,loss').y"
+    assert page.evaluate(f"[...{losses}]") == [1.0, 1.0, 1.0, None]
+    shoot(page, "diverged")
 
 
 def test_a_reload_in_the_middle_and_a_second_tab_show_the_same_race(visitor: Visitor, server: str) -> None:

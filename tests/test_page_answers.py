@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +19,46 @@ from demo.rooms import Rooms
 from demo.shelf import Shelf
 from engine import Plan, say
 
+Built = tuple[Hub, Shelf, gr.Blocks]
+
+
+@pytest.fixture(scope="module")
+def builds() -> Iterator[list[Built]]:
+    """The page, once it is built: that takes longer than any answer here."""
+    builds: list[Built] = []
+    yield builds
+    for hub, shelf, _ in builds:
+        hub.close()
+        shelf.close()
+
 
 @pytest.fixture
-def hub(tiny: Path) -> Iterator[Hub]:
-    hub = Hub()
-    yield hub
-    hub.close()
+def built(builds: list[Built], tiny: Path) -> Iterator[Built]:
+    """A hub, a shelf and the page over them, left without a race that runs or waits."""
+    if not builds:
+        hub, shelf = Hub(), Shelf()
+        builds.append((hub, shelf, page.build(hub, Offer(), shelf, Rooms(hub))))
+    yield builds[0]
+    hub = builds[0][0]
+    for race, log in [*hub._logs.items()]:
+        hub.stop(race, log.owner)
+        while log.state != "ended":
+            time.sleep(0.01)
 
 
 @pytest.fixture
-def handlers(hub: Hub) -> Iterator[Callable[[str], Any]]:
+def hub(built: Built) -> Hub:
+    return built[0]
+
+
+@pytest.fixture
+def handlers(built: Built) -> Callable[[str], Any]:
     """What the widgets of the page call, by name."""
-    shelf = Shelf()
-    blocks = page.build(hub, Offer(), shelf, Rooms(hub))
-    yield lambda name: next(f.fn for f in blocks.fns.values() if getattr(f.fn, "__name__", "") == name)
-    shelf.close()
+    return lambda name: next(f.fn for f in built[2].fns.values() if getattr(f.fn, "__name__", "") == name)
 
 
-def visit(session: str = "tab 1", language: str = "en") -> gr.Request:
-    return gr.Request(headers={"accept-language": language}, query_params={}, session_hash=session)
+def visit(session: str = "tab 1", language: str = "en", **link: str) -> gr.Request:
+    return gr.Request(headers={"accept-language": language}, query_params=link, session_hash=session)
 
 
 def values(**settings: object) -> list[object]:
@@ -48,7 +71,7 @@ def is_skipped(answer: object) -> bool:
 
 
 def test_pictures_and_network_never_wait_for_a_probe(handlers: Callable[[str], Any], hub: Hub) -> None:
-    sentence, fit, network, pictures, preset, why = handlers("preview")(visit(), *values(learning_stages=1, patches=4))
+    sentence, fit, network, pictures, preset, why = handlers("preview")({}, visit(), *values(learning_stages=1, patches=4))
     assert say("cost.soon") in sentence
     assert say("learning.head") in sentence
     assert not fit["visible"]
@@ -70,15 +93,15 @@ def test_an_answer_about_older_settings_is_dropped(
 
     monkeypatch.setattr(hub, "expected_seconds", slowly)
     old, new = values(seed=1), values(seed=2)
-    handlers("preview")(visit(), *old)
-    late = threading.Thread(target=lambda: answers.append(handlers("cost")(visit(), *old)))
+    handlers("preview")({}, visit(), *old)
+    late = threading.Thread(target=lambda: answers.append(handlers("cost")({}, visit(), *old)))
     late.start()
     asked.wait(10)
-    assert not is_skipped(handlers("preview")(visit(), *new))
+    assert not is_skipped(handlers("preview")({}, visit(), *new))
     go_on.set()
     late.join(10)
     assert is_skipped(answers[0])
-    assert "About 20 s" in handlers("cost")(visit(), *new)[0]
+    assert "About 20 s" in handlers("cost")({}, visit(), *new)[0]
 
 
 def test_another_tab_does_not_make_an_answer_old(handlers: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +123,8 @@ def test_the_page_is_told_over_in_the_visitors_language(handlers: Callable[[str]
     assert "評価用画像の正解率" in about
     assert "ライセンス" in table
     assert tasks["choices"] == [("卓上の物 · 3 クラス", "tabletop")]
-    assert "2 つ" not in handlers("preview")(visit(language="ja"), *values())[0]
-    assert "凍結" in handlers("preview")(visit(language="ja"), *values())[2]
+    assert "2 つ" not in handlers("preview")({}, visit(language="ja"), *values())[0]
+    assert "凍結" in handlers("preview")({}, visit(language="ja"), *values())[2]
 
 
 def test_a_refusal_is_told_in_the_visitors_language(handlers: Callable[[str], Any]) -> None:
@@ -118,3 +141,47 @@ def test_an_owner_is_told_what_the_log_keeps_to_itself(handlers: Callable[[str],
     assert (again["owner"], again["task"]) == (True, "tabletop")
     _, other, *_ = handlers("enter")({}, visit())
     assert "classes" not in other
+
+
+def read(widgets: list[object]) -> Plan:
+    """The plan that widgets show, whether they were told a value or an update."""
+    return controls.read_plan([widget["value"] if isinstance(widget, dict) else widget for widget in widgets])
+
+
+def entered(handlers: Callable[[str], Any], **link: str) -> tuple[Plan, dict[str, Any]]:
+    """The plan that a link opens with, and what it locked."""
+    _, _, _, _, _, *widgets = handlers("enter")({}, visit(**link))
+    return read(widgets[: len(controls.ORDER)]), widgets[-1]
+
+
+def test_what_a_link_locks_survives_reset_presets_and_lesson(handlers: Callable[[str], Any]) -> None:
+    plan, pinned = entered(handlers, examples="5", epochs="3", lock="examples,patches")
+    assert (plan.examples, plan.epochs, pinned) == (5, 3, {"examples": 5, "patches": 1})
+    _, _, *widgets = handlers("reset")({}, pinned, visit())
+    assert read(widgets) == Plan(examples=5)
+    asked = {"plan": "examples=7&epochs=9&learning_stages=1"}
+    assert read(handlers("set_up")({}, pinned, asked, visit())) == Plan(examples=5, epochs=9, learning_stages=1)
+    assert handlers("broken")("jigsaw", pinned) == ["none", controls.preset_why("none"), 1, False, 0.0, "own"]
+    assert handlers("broken")("negative", pinned) == ["negative", controls.preset_why("negative"), 1, True, 0.0, "own"]
+    assert handlers("broken")("jigsaw", {})[0::2] == ["jigsaw", 4, 0.0]
+
+
+def test_a_default_that_a_link_locks_comes_before_an_earlier_race(handlers: Callable[[str], Any], hub: Hub) -> None:
+    state, _ = handlers("start")({}, visit(), *values(epochs=1, learning_stages=1))
+    _, _, _, _, _, *widgets = handlers("enter")(state, visit(lock="learning_stages"))
+    plan = read(widgets[: len(controls.ORDER)])
+    assert (plan.epochs, plan.learning_stages) == (1, Plan().learning_stages)
+
+
+def test_a_race_is_made_to_fit_around_what_is_locked(
+    handlers: Callable[[str], Any], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "expected_seconds", lambda plan, may_probe=True: 200.0)
+    monkeypatch.setattr(hub, "fit", lambda plan, seconds: replace(plan, epochs=15))
+    asked = values(learning_stages=1)
+    assert [handlers("cost")(pinned, visit("tab 3"), *asked)[1]["visible"] for pinned in ({"seed": 0}, {"epochs": 50})] == [
+        True,
+        False,
+    ]
+    assert read(handlers("make_fit")({}, {"seed": 0}, visit(), *asked)).epochs == 15
+    assert read(handlers("make_fit")({}, {"epochs": 50}, visit(), *asked)).epochs == 50

@@ -70,6 +70,20 @@ class Page(Tab):
         """Let more rows come."""
         self.page.evaluate("rows => window.headstart.tell(rows)", rows)
 
+    def answer(self, **value: Any) -> None:
+        """What the page answers to a start, as the chart component tells it."""
+        self.announce("answer", value)
+
+    def announce(self, name: str, detail: Any) -> None:
+        """What the chart component tells the other parts."""
+        self.page.evaluate(
+            "([name, detail]) => window.dispatchEvent(new CustomEvent(`headstart:${name}`, { detail }))", [name, detail]
+        )
+
+    def keep(self, name: str, value: Any) -> None:
+        """Put something into this browser's memory."""
+        self.page.evaluate("([name, text]) => localStorage.setItem(name, text)", [f"headstart.{name}", json.dumps(value)])
+
     def bet(self, gap: int, seconds: float | None) -> None:
         """Place a bet; None is never."""
         self.page.fill("#hs-bet-gap", str(gap))
@@ -192,6 +206,98 @@ def test_two_races_of_a_step_are_compared_with_each_other(visitor: Page) -> None
     visitor.page.click("nav [data-step=tune]")
     assert result(visitor.page, "tune").count("9 points more than with a new head alone") == 1
     assert "73 points less" in result(visitor.page, "burn")
+
+
+@pytest.mark.parametrize(("many", "words_said"), [(52.8 - 6.9, "too close to call"), (52.8 - 7.1, "shrank by 7 points")])
+def test_two_races_are_as_sure_as_the_one_with_fewer_pictures(same: Page, many: float, words_said: str) -> None:
+    """Below 7 points a race of five pictures a class proves nothing, and one of fifty does not change that."""
+    same.page.click(".hs-lesson-forget")
+    same.begin(race("few", transfer=62.8, scratch=10.0), race=f"few {many}")
+    same.begin(race("many", transfer=50.0 + many, scratch=50.0), race=f"many {many}")
+    same.page.click("nav [data-step=data]")
+    assert words_said in result(same.page, "many")
+
+
+def test_a_racer_that_diverges_at_a_rate_too_high_is_the_result_of_that_step(visitor: Page, address: str) -> None:
+    visitor.begin(race("tune", transfer=83.3, scratch=35.3), race="1")
+    scratch, over = ended({"transfer": 0.0, "scratch": 35.3})[1:]
+    diverged = {"event": "Finished", "lane": "transfer", "reason": "diverged", "correct": 0, "total": 0}
+    visitor.begin([started(lesson.plan("burn")), diverged, scratch, over], race="2")
+    visitor.page.click("nav [data-step=tune]")
+    for _ in range(2):
+        assert "From scratch: 35.3 % right" in result(visitor.page, "burn")
+        assert "The pretrained racer diverged" in result(visitor.page, "burn")
+        assert visitor.page.is_visible("nav [data-step=tune] small")
+        visitor.open(address)
+    visitor.begin([started(lesson.plan("general")), diverged, scratch, over], race="3")
+    assert "did not reach its end" in visitor.page.text_content("[data-race=general] .hs-lesson-result")
+
+
+def test_a_step_says_why_its_race_was_not_started(visitor: Page) -> None:
+    visitor.page.click("[data-race=general] [data-start=true]")
+    assert "begins in a moment" in result(visitor.page, "general")
+    visitor.answer(alert="The race was not started: <b>too many</b> are waiting")
+    assert result(visitor.page, "general") == "The race was not started: <b>too many</b> are waiting"
+    visitor.page.click("[data-race=general] [data-start=true]")
+    assert "begins in a moment" in result(visitor.page, "general")
+    visitor.answer(race="recorded", owner=False)  # Reset
+    assert "Not raced yet" in result(visitor.page, "general")
+
+
+def test_a_step_says_how_its_race_waits_until_it_begins(visitor: Page) -> None:
+    visitor.page.click("[data-race=general] [data-start=true]")
+    visitor.answer(race="mine", owner=True)
+    visitor.begin([started(Plan())], race="theirs", isOwner=False)  # which is watched meanwhile
+    for place in (2, 1):
+        visitor.announce("queued", {"place": place, "wait": 40 * place})
+        assert f"number {place}, about {40 * place} s to go" in result(visitor.page, "general")
+    visitor.answer(alert="A link cannot carry your own pictures")  # about something else
+    assert "number 1" in result(visitor.page, "general")
+    visitor.tell(ended({"transfer": 86.0, "scratch": 40.0}))
+    visitor.begin([started(lesson.plan("general"))], race="mine")
+    assert "This race is on" in result(visitor.page, "general")
+    visitor.announce("queued", {"place": 1, "wait": 40})  # of a race that somebody starts by hand
+    assert "This race is on" in result(visitor.page, "general")
+
+
+def test_a_race_that_is_stopped_while_it_waits_leaves_no_step_waiting(visitor: Page) -> None:
+    visitor.page.click("[data-race=general] [data-start=true]")
+    visitor.answer(race="mine", owner=True)
+    visitor.begin([{"event": "Ended", "reason": "stopped"}], race="mine")
+    assert "did not reach its end" in result(visitor.page, "general")
+
+
+def test_a_step_whose_settings_were_locked_says_that_another_race_began(visitor: Page) -> None:
+    visitor.page.click("[data-race=general] [data-start=true]")
+    visitor.answer(race="mine", owner=True)
+    visitor.begin([started(Plan(examples=7)), *ended({"transfer": 86.0, "scratch": 40.0})], race="mine")
+    assert "Another race began" in result(visitor.page, "general")
+
+
+@pytest.mark.parametrize(
+    "kept", [None, 5, [], {"step": 3, "results": None, "answers": 7}, {"results": {"general": None, "few": {"shares": 1}}},
+             {"results": {"tune": {"shares": {"scratch": "x"}}}, "answers": {"filters": '"]', "start": ""}}]
+)  # fmt: skip
+def test_what_others_left_in_the_browser_harms_nothing(same: Page, address: str, kept: Any) -> None:
+    for name in ("lesson", "bet", "bets"):
+        same.keep(name, kept)
+    same.open(address)
+    assert "Not raced yet" in result(same.page, "general")
+    assert same.page.inner_text(".hs-bet-status") == ""
+    same.begin(race("general", transfer=61.3, scratch=19.7), race=json.dumps(kept))
+    assert "learnt far more" in result(same.page, "general")
+    same.page.click(".hs-lesson-forget")
+
+
+@pytest.mark.parametrize("kept", [[None, 3, {"total": 9}], {"0": {}}, "best"])
+def test_only_bets_that_were_scored_are_listed(same: Page, address: str, kept: Any) -> None:
+    same.keep("bets", kept)
+    same.open(address)
+    assert same.page.is_hidden(".hs-bet-forget")
+    same.keep("bets", [*kept, {"total": 196, "gap": 46, "examples": 20}] if isinstance(kept, list) else [])
+    same.open(address)
+    assert same.page.locator(".hs-bet-best li").count() == (1 if isinstance(kept, list) else 0)
+    same.keep("bets", [])
 
 
 def test_a_stopped_race_and_another_race_leave_no_result(visitor: Page) -> None:

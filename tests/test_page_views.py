@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ QUICK = "/?examples=10&epochs=10&learning_stages=2"
 
 def view(page: Any, name: str) -> None:
     """Show one of the views, as a click on its button does."""
+    page.wait_for_selector("html[data-view]")  # the page has said which one it opens at
     page.click(f"#hs-nav-{name}")
     page.wait_for_selector(f"#hs-view-{name}", state="visible")
 
@@ -88,6 +90,13 @@ def test_a_finished_race_is_kept_in_the_browser_ranked_and_opened_again(raced: t
     with page.expect_download() as table:
         page.click("[data-do=csv]")
     assert Path(table.value.path()).read_text().splitlines()[0].startswith('"race","when","task"')
+    page.locator("[data-act=remove]").first.click()
+    page.reload()
+    page.wait_for_function(
+        "window.headstart?.story?.rows.some((row) => row.event === 'RaceFinished')"
+    )  # the log is read again
+    view(page, "compare")
+    assert page.locator(".hs-compare tbody tr").count() == 1
     page.close()
 
 
@@ -169,14 +178,71 @@ def test_a_link_locks_hides_and_opens_a_view(browser: Any, server: str) -> None:
     visitor.close()
 
 
+def test_what_a_link_locks_stays_whatever_is_pressed(browser: Any, server: str) -> None:  # noqa: F811
+    visitor = Visitor(browser, server, query="/?examples=5&epochs=3&lock=examples,patches&view=lesson")
+    page, examples = visitor.page, "#hs-examples input[type=number]"
+    page.wait_for_function(f"document.querySelector('{examples}').value === '5'")
+    page.click("#hs-reset")
+    page.click("#hs-more-box button")
+    page.wait_for_function("document.querySelector('#hs-epochs input[type=number]').value === '50'")
+    assert page.input_value(examples) == "5"
+    assert page.locator("#hs-examples input[type=range]").is_disabled()
+    page.click("#hs-break-box button.label-wrap")
+    page.locator("#hs-preset label").nth(1).click()  # pictures in pieces, which is locked
+    page.wait_for_function("document.querySelector('#hs-preset input').checked")
+    assert page.input_value("#hs-patches input") == "1 × 1"
+    page.click("nav [data-step=head]")
+    page.click("[data-race=head] [data-start=true]")
+    page.wait_for_function(
+        "/Another race began/.test(document.querySelector('[data-race=head]').textContent)", timeout=60_000
+    )
+    assert page.input_value(examples) == "5"
+    page.click("#hs-stop")
+    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline').textContent)", timeout=30_000)
+    visitor.close()
+
+
+def test_a_step_whose_race_is_refused_says_why(browser: Any, server: str) -> None:  # noqa: F811
+    visitor = Visitor(browser, server, query="/?extra_lanes=frozen&lock=extra_lanes&view=lesson")
+    page = visitor.page
+    page.wait_for_selector("#hs-view-lesson", state="visible")
+    page.click("[data-race=general] [data-start=true]")  # its racer learns a head only, and so does the locked one
+    page.wait_for_function("/was not started: extra_lanes/.test(document.querySelector('[data-race=general]').textContent)")
+    visitor.close()
+
+
+def test_a_step_whose_race_waits_says_its_place(browser: Any, server: str) -> None:  # noqa: F811
+    ann = Visitor(browser, server, query="/?examples=5&epochs=200&learning_stages=1")
+    ann.page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '5'")
+    start(ann.page)
+    bob = Visitor(browser, server, query="/?view=lesson")
+    bob.page.click("[data-race=general] [data-start=true]")
+    told = "document.querySelector('[data-race=general] .hs-lesson-result').textContent"
+    bob.page.wait_for_function(f"/number 1, about/.test({told})")
+    ann.page.click("#hs-stop")
+    bob.page.wait_for_function(f"/This race is on/.test({told})", timeout=60_000)
+    bob.page.click("#hs-stop")
+    bob.page.wait_for_function(f"/did not reach its end/.test({told})", timeout=30_000)
+    ann.close()
+    bob.close()
+
+
 def test_a_teacher_makes_such_a_link(browser: Any, server: str) -> None:  # noqa: F811
     visitor = Visitor(browser, server)
     page = visitor.page
     page.click("#hs-link-box button.label-wrap")
     page.check("#hs-lock input[name=backbone]")
     page.check("#hs-hide input[name=more]")
+    page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })"
+    )  # as over plain http
     page.click("#hs-copy")
-    page.wait_for_function("/lock=backbone/.test(location.search) && /hide=more/.test(location.search)")
+    page.wait_for_function("/address bar/.test(document.querySelector('#hs-copy').textContent)")
+    assert re.search("lock=backbone.*hide=more", page.url)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: { writeText: async () => {} } })")
+    page.wait_for_function("!/address bar/.test(document.querySelector('#hs-copy').textContent)")
+    page.click("#hs-copy")
+    page.wait_for_function("/copied/.test(document.querySelector('#hs-copy').textContent)")
     visitor.close()
 
 

@@ -178,6 +178,26 @@ def test_frozen_stages_stand_at_zero_and_the_new_head_is_called_new(visitor: Pag
     assert "❄ 0" not in page.locator(".hs-why-moved td[data-lane=scratch] .hs-why-value").all_inner_texts()
 
 
+def test_a_racer_that_diverged_is_said_to_have_and_shown_without_numbers(visitor: Page, raced: Any) -> None:
+    """What is not a number is null in the rows."""
+    page, (_, rows) = visitor.page, raced
+    rows = [dict(row) for row in rows if not (row["event"] == "Judged" and row["lane"] == "transfer")]
+    for row in (row for row in rows if row.get("lane") == "transfer"):
+        if row["event"] == "Answered":
+            row["confidence"] = [None] * len(row["confidence"])
+        elif row["event"] == "Looked":
+            row["moved"] = [None] * len(row["moved"])
+        elif row["event"] == "Finished":
+            row |= {"reason": "diverged", "correct": 0, "total": 0, "answers": ""}
+    visitor.begin(rows)
+    assert set(page.locator(".hs-why-strip [data-lane=transfer] .hs-why-share").all_inner_texts()) == {"–"}
+    assert set(page.locator(".hs-why-moved td[data-lane=transfer] .hs-why-value").all_inner_texts()) == {"diverged"}
+    assert page.inner_text(".hs-why-halves [data-lane=transfer] p").startswith("diverged: its loss")
+    for name in ("classes", "mistakes", "only"):
+        page.click(f"[data-view={name}]")
+    assert page.inner_text("#hs-why-panel-only p >> nth=1") == "This needs the final answers of both racers."
+
+
 def test_the_tables_hold_the_scoreboards_numbers(visitor: Page, raced: Any) -> None:
     page, (board, rows) = visitor.page, raced
     visitor.begin(rows)

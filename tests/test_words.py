@@ -9,7 +9,7 @@ import pytest
 from test_scoreboard import board_of, ended, point
 
 from demo import words
-from engine import LANGUAGES, Finished, Line, Plan, find_backbone, find_task, said, say, say_detail, stages
+from engine import LANGUAGES, Finished, Plan, find_backbone, find_task, say, say_detail, stages
 
 
 def test_the_headline_names_the_leader_and_the_gap() -> None:
@@ -119,11 +119,3 @@ def test_why_a_race_on_ones_own_pictures_broke_off_is_not_told() -> None:
     failed = Finished("scratch", "failed", 1, 1, 1, 1, 0, 0, "", "")
     for language in LANGUAGES:
         assert say("own.failure", language) in words.headline(board_of(failed, failed, whole), language)
-
-
-def test_what_the_engine_knows_of_a_set_is_told_in_the_visitors_language() -> None:
-    task = find_task("tabletop")
-    assert words.fact(task.title, "ja") == "卓上の物"
-    assert words.fact("a stranger's text", "ja") == "a stranger's text"
-    assert words.fact(Line("note.bare"), "ja") == "画像がありません"
-    assert all(words.fact(english, "en") == english for english in said("fact").values())

@@ -41,7 +41,7 @@ def ends(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_where_nothing_is_lent_a_race_is_the_engines_own(tiny: Path) -> None:
     assert not zero.is_lending()
-    with zero.race(SHORT, pytest.fail, copy_context()) as race:  # type: ignore[union-attr]
+    with zero.race(SHORT, pytest.fail, copy_context(), 300.0) as race:  # type: ignore[union-attr]
         assert isinstance(race, Race)
     assert zero.apart(max, 1, 2) == 2
 

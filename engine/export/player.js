@@ -21,7 +21,7 @@
     epoch: race.epochs || most("epoch"), seconds: most("seconds"), pictures: most("pictures"),
     loss: Curves.enough(rows.map((row) => row.loss).filter(Number.isFinite)),
   };
-  const percent = (share) => `${Math.round(100 * share)} %`;
+  const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`); // null: a network that diverged
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
   let now = 0, speed = 4, isPlaying = false, before = null, painted = -1, axis = "epoch";

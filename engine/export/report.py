@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,8 +128,8 @@ def mixups(confusion: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share as it is written everywhere: `87.5 %`."""
-    return f"{100 * share:.{digits}f} %"
+    """A share as it is written everywhere: `87.5 %`; a dash for what a network that diverged is sure of."""
+    return "–" if math.isnan(share) else f"{100 * share:.{digits}f} %"
 
 
 def _verdict(board: Scoreboard, started: RaceStarted, language: str) -> tuple[str, str]:
