@@ -70,6 +70,18 @@ def is_skipped(answer: object) -> bool:
     return isinstance(answer, dict) and "value" not in answer
 
 
+@pytest.mark.parametrize("odd", [10**6, -1, 2.5, "many", None, [], {"a": 1}])
+def test_a_value_that_no_slider_has_is_refused_in_the_visitors_language(handlers: Callable[[str], Any], odd: object) -> None:
+    """As somebody may send it who is no browser: Gradio does not look at the values of Start."""
+    wrong = values()
+    wrong[controls.ORDER.index("examples")] = odd
+    _, told = handlers("start")(None, visit(language="ja"), *wrong)
+    before, after = say("refusal.start", "ja", why="|").split("|")
+    assert told["alert"].startswith(before)
+    assert told["alert"].endswith(after)
+    assert "race" not in told
+
+
 def test_pictures_and_network_never_wait_for_a_probe(handlers: Callable[[str], Any], hub: Hub) -> None:
     sentence, fit, network, pictures, preset, why = handlers("preview")({}, visit(), *values(learning_stages=1, patches=4))
     assert say("cost.soon") in sentence
