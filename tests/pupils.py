@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from test_hub import SHORT
 from visitors import packed, texture
 
 from demo.hub import Hub
+from demo.limits import Limits
 from demo.log import Log
 from demo.room import Room
 from engine import Plan
+
+
+@contextmanager
+def small_school() -> Iterator[Hub]:
+    """A hub for at most three rooms of four phones; of the races that are put into it none really waits."""
+    hub = Hub(limits=Limits(rooms=3, guests=4))
+    yield hub
+    hub._logs.clear()
+    hub.close()
 
 
 def jpeg(seed: int, side: int = 96) -> bytes:

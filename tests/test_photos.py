@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from conftest import Clock
 from PIL import Image
-from pupils import fill, jpeg
+from pupils import fill, jpeg, small_school
 from visitors import packed, texture
 
 from demo import photos as sent
 from demo.hub import Hub
-from demo.limits import Limits
 from demo.photos import RoomError, divide
 from demo.room import Room
 from engine import DataError, HeadStartError
@@ -22,20 +21,13 @@ from engine import DataError, HeadStartError
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    hub = Hub(limits=Limits(rooms=3, guests=4))
-    yield hub
-    hub._logs.clear()  # none of them really waits
-    hub.close()
+    with small_school() as hub:
+        yield hub
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def room(hub: Hub, clock: Clock) -> Room:
-    return Room("CDFHJK", hub, clock)
+def room(hub: Hub) -> Room:
+    return Room("CDFHJK", hub, Clock())
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Clock
-from pupils import DONE, STOPPED, jpeg, log
+from pupils import DONE, STOPPED, jpeg, log, small_school
 
 from demo import room as classroom
 from demo.hub import Hub
-from demo.limits import Limits
 from demo.photos import RoomError
 from demo.room import Room, plain
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    hub = Hub(limits=Limits(rooms=3, guests=4))
-    yield hub
-    hub._logs.clear()  # none of them really waits
-    hub.close()
+    with small_school() as hub:
+        yield hub
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Clock
-from pupils import fill, jpeg, log
+from pupils import fill, jpeg, log, small_school
 from test_hub import LONG, until
 
 from demo import rooms as classrooms
 from demo.hub import Hub
-from demo.limits import Limits
 from demo.photos import RoomError
 from demo.room import OverError, Room
 from demo.rooms import Rooms, tidy
@@ -21,10 +20,8 @@ from engine import add_task, task_names
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    hub = Hub(limits=Limits(rooms=3, guests=4))
-    yield hub
-    hub._logs.clear()  # none of them really waits
-    hub.close()
+    with small_school() as hub:
+        yield hub
 
 
 @pytest.fixture
