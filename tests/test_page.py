@@ -151,14 +151,14 @@ def start(page: Any) -> str:
     """Press Start, wait until the race runs, and return its id."""
     races = watch_race(page)
     page.click("#hs-start")
-    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)", timeout=60_000)
+    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status')?.textContent)", timeout=60_000)
     return races[-1]
 
 
 def finish(page: Any, seconds: float = 120) -> None:
     page.wait_for_function(
-        "document.querySelector('.hs-status').textContent === 'finished'"
-        " && /wins by|Too close/.test(document.querySelector('.hs-headline').textContent)",
+        "document.querySelector('.hs-status')?.textContent === 'finished'"
+        " && /wins by|Too close/.test(document.querySelector('.hs-headline')?.textContent)",
         timeout=seconds * 1000,
     )
 
@@ -209,7 +209,7 @@ def test_the_loss_of_a_racer_that_diverged_ends_where_it_is_no_number(visitor: V
         re.compile("/races/recorded/events"), lambda route: route.fulfill(body=told, content_type="text/event-stream")
     )
     page = visitor.open()
-    page.wait_for_function("/^No verdict/.test(document.querySelector('.hs-headline').textContent)")
+    page.wait_for_function("/^No verdict/.test(document.querySelector('.hs-headline')?.textContent)")
     assert page.inner_text(".hs-card.hs-transfer [data-field=phase]") == "diverged"
     page.click("#hs-tab-loss")
     page.wait_for_selector("[data-chart=loss] .main-svg")
@@ -299,7 +299,7 @@ def test_a_lost_connection_leaves_no_hole(browser: Any, server: str) -> None:
     race = start(page)
     page.wait_for_function(ROLLS)
     cable.pull()
-    page.wait_for_function("/connection is lost/.test(document.querySelector('.hs-status').textContent)", timeout=20_000)
+    page.wait_for_function("/connection is lost/.test(document.querySelector('.hs-status')?.textContent)", timeout=20_000)
     page.wait_for_timeout(1500)
     cable.put_back()
     finish(page)
@@ -320,7 +320,7 @@ def test_stop_ends_the_race_and_frees_the_machine(visitor: Visitor, server: str)
     page.wait_for_function(ROLLS)
     page.click("#hs-stop")
     page.wait_for_function(
-        "/Stopped before the end/.test(document.querySelector('.hs-headline').textContent)", timeout=20_000
+        "/Stopped before the end/.test(document.querySelector('.hs-headline')?.textContent)", timeout=20_000
     )
     log = rows(server, race)
     assert log[-1] == {"event": "Ended", "reason": "stopped"}
@@ -333,10 +333,10 @@ def test_another_visitor_sees_the_race_and_waits_in_the_queue(browser: Any, serv
         set_quick(ann.page, epochs=200)
         start(ann.page)
         bob = Visitor(browser, server)
-        bob.page.wait_for_function("/another visitor/.test(document.querySelector('.hs-status').textContent)")
+        bob.page.wait_for_function("/another visitor/.test(document.querySelector('.hs-status')?.textContent)")
         set_quick(bob.page, epochs=2)
         bob.page.click("#hs-start")
-        bob.page.wait_for_function("/Number 1 in the queue/.test(document.querySelector('.hs-status').textContent)")
+        bob.page.wait_for_function("/Number 1 in the queue/.test(document.querySelector('.hs-status')?.textContent)")
         ann.context.close()  # her tab is gone: after the grace time the machine is free
         finish(bob.page)
         assert ann.problems == []
@@ -364,13 +364,13 @@ def test_the_page_can_be_used_by_keys_alone(visitor: Visitor) -> None:
     set_quick(page, epochs=200)
     page.focus("#hs-start")
     page.keyboard.press("Enter")
-    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)")
+    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status')?.textContent)")
     page.focus("#hs-tab-accuracy")
     page.keyboard.press("ArrowRight")
     assert page.get_attribute("#hs-tab-loss", "aria-selected") == "true"
     page.focus("#hs-stop")
     page.keyboard.press("Enter")
-    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline').textContent)", timeout=20_000)
+    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline')?.textContent)", timeout=20_000)
 
 
 def test_a_setting_out_of_range_is_refused_with_a_sentence_and_nothing_is_lost(visitor: Visitor) -> None:
@@ -387,7 +387,7 @@ def test_a_setting_out_of_range_is_refused_with_a_sentence_and_nothing_is_lost(v
 
 def test_a_link_sets_the_controls_and_the_network_follows(visitor: Visitor) -> None:
     page = visitor.open("/?examples=7&learning_stages=2")
-    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '7'")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '7'")
     page.wait_for_function("document.querySelectorAll('.hs-stage.hs-learns').length === 2")
     assert page.locator(".hs-stage.hs-frozen").count() == 4
 
@@ -414,8 +414,8 @@ ENGLISH = re.compile(
 def test_a_japanese_visitor_reads_japanese(browser: Any, server: str, locale: str, query: str) -> None:
     visitor = Visitor(browser, server, locale=locale, query=query)
     page = visitor.page
-    page.wait_for_function("/ポイント/.test(document.querySelector('.hs-headline').textContent)")
-    page.wait_for_function("/ここでは|所要時間/.test(document.querySelector('#hs-choice').textContent)")
+    page.wait_for_function("/ポイント/.test(document.querySelector('.hs-headline')?.textContent)")
+    page.wait_for_function("/ここでは|所要時間/.test(document.querySelector('#hs-choice')?.textContent)")
     assert page.evaluate("document.documentElement.lang") == "ja"
     assert page.inner_text("#hs-start") == "レースを始める"
     assert "事前学習" in page.inner_text(".hs-header")
@@ -435,7 +435,7 @@ def test_a_japanese_visitor_reads_japanese(browser: Any, server: str, locale: st
     page.fill("#hs-epochs input[type=number]", "2")
     page.keyboard.press("Tab")
     page.click("#hs-start")
-    page.wait_for_function("document.querySelector('.hs-status').textContent === '終了'", timeout=120_000)
+    page.wait_for_function("document.querySelector('.hs-status')?.textContent === '終了'", timeout=120_000)
     assert re.search("勝ち|僅差", headline(page))
     shoot(page, f"japanese-{locale}")
     visitor.close()

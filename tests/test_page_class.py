@@ -13,10 +13,10 @@ pytestmark = pytest.mark.browser
 def test_a_phone_follows_the_presenters_race(browser: Any, server: str) -> None:  # noqa: F811
     presenter = Visitor(browser, server, query="/?examples=5&epochs=8&learning_stages=1&view=class")
     page = presenter.page
-    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '5'")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '5'")
     page.wait_for_selector("#hs-view-class", state="visible")
     page.click("#hs-room [data-do=open]")
-    page.wait_for_function("/^[A-Z0-9]{6}$/.test(document.querySelector('#hs-room [data-say=code]').textContent.trim())")
+    page.wait_for_function("/^[A-Z0-9]{6}$/.test(document.querySelector('#hs-room [data-say=code]')?.textContent.trim())")
     code = page.inner_text("#hs-room .hs-class-code [data-say=code]").strip()
     phone = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB", reduced_motion="reduce")
     problems: list[str] = []
@@ -26,7 +26,7 @@ def test_a_phone_follows_the_presenters_race(browser: Any, server: str) -> None:
     asked: list[str] = []
     small.on("request", lambda r: asked.append(r.url))
     small.goto(f"{server}/gradio_api/headstart/room/{code}")
-    page.wait_for_function("/1/.test(document.querySelector('#hs-room [data-say=watching]').textContent)", timeout=15_000)
+    page.wait_for_function("/1/.test(document.querySelector('#hs-room [data-say=watching]')?.textContent)", timeout=15_000)
     start(page)
     finish(page)
     said = headline(page)

@@ -203,7 +203,7 @@ def test_the_phones_photograph_what_is_raced_on(presenter: Page, rooms: Rooms) -
     presenter.page.wait_for_function("[...document.images].every(image => image.naturalWidth)")
     assert presenter.page.locator(".hs-class-taken tbody tr").all_inner_texts() == ["cup\t9\t3", "<i>pen</i>\t9\t3"]
     presenter.page.click("[data-do=race]")
-    presenter.page.wait_for_function("document.querySelector('#task input').value.includes('2 classes')")
+    presenter.page.wait_for_function("document.querySelector('#task input')?.value.includes('2 classes')")
     assert "other phones" in presenter.page.inner_text(".hs-class-note")
     if SHOTS:
         presenter.page.screenshot(path=f"{SHOTS}/classroom.png", full_page=True)
@@ -215,7 +215,7 @@ def test_a_room_is_locked_and_ended_by_keys(presenter: Page, rooms: Rooms) -> No
     assert room
     presenter.page.focus("[name=lock]")
     presenter.page.keyboard.press("Space")
-    presenter.page.wait_for_function("document.querySelector('[data-say=phase]').textContent.startsWith('Locked')")
+    presenter.page.wait_for_function("document.querySelector('[data-say=phase]')?.textContent.startsWith('Locked')")
     assert room.is_locked
     presenter.page.focus("[data-show=hs-class-sure]")
     presenter.page.keyboard.press("Enter")

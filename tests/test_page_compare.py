@@ -120,7 +120,7 @@ def test_copied_is_said_when_it_was(visitor: Page, address: str) -> None:
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.race("mine", Plan(examples=7))
     visitor.page.click("[data-act=copy]")
-    visitor.page.wait_for_function("document.querySelector('[data-act=copy]').textContent === 'Copied'")
+    visitor.page.wait_for_function("document.querySelector('[data-act=copy]')?.textContent === 'Copied'")
     assert visitor.page.evaluate("navigator.clipboard.readText()") == f"{address}?examples=7"
     assert visitor.page.locator(".hs-compare-actions input").count() == 0
 

@@ -144,7 +144,7 @@ def test_a_step_and_its_question_need_only_keys(visitor: Page) -> None:
     assert page.get_attribute("nav [data-step=head]", "aria-current") == "step"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#asked textarea').value")
+    page.wait_for_function("document.querySelector('#asked textarea')?.value")
     assert page.input_value("#asked textarea") == lesson.plan("head").to_query() + " True"
     for key in ("Tab", "Tab", "Tab", "Space", "Tab", "Enter"):  # past "Set this up" and the chart to an answer, "Check"
         page.keyboard.press(key)
@@ -162,7 +162,7 @@ def test_a_question_without_an_answer_says_so(visitor: Page) -> None:
 
 def test_set_this_up_asks_for_no_start(visitor: Page) -> None:
     visitor.page.click("[data-race=general] [data-start=false]")
-    visitor.page.wait_for_function("document.querySelector('#asked textarea').value.endsWith('False')")
+    visitor.page.wait_for_function("document.querySelector('#asked textarea')?.value.endsWith('False')")
     assert "controls are set" in result(visitor.page, "general")
 
 
@@ -407,7 +407,7 @@ def test_a_bet_without_seconds_is_asked_for_them(visitor: Page) -> None:
 def test_a_head_is_built_from_what_was_typed(visitor: Page) -> None:
     page = visitor.page
     page.click("text=MobileNetV2")
-    page.wait_for_function("document.querySelector('#hs-swap-printed textarea').value.includes('1280')")
+    page.wait_for_function("document.querySelector('#hs-swap-printed textarea')?.value.includes('1280')")
     page.fill("#hs-swap-in input", "1280")
     page.fill("#hs-swap-out input", "7")
     page.fill("#hs-swap-line textarea", "model.classifier[1] = nn.Linear(1280, 7)")

@@ -31,7 +31,7 @@ def test_where_the_map_cannot_be_drawn_the_page_says_so(
     visitor = Tab(browser)
     visitor.page.goto(url)
     visitor.page.click("#hs-map-draw")
-    visitor.page.wait_for_function("document.querySelector('.hs-alert').textContent")
+    visitor.page.wait_for_function("document.querySelector('.hs-alert')?.textContent")
     assert visitor.page.inner_text(".hs-map .hs-alert") == say("map.failed")
     assert visitor.page.inner_text(".hs-map-status") == ""
     visitor.close()

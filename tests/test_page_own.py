@@ -21,7 +21,7 @@ def bring(page: Any, path: Path) -> None:
 
 
 def is_ready(page: Any) -> None:
-    page.wait_for_function("/Ready to race/.test(document.querySelector('#hs-own').textContent)", timeout=60_000)
+    page.wait_for_function("/Ready to race/.test(document.querySelector('#hs-own')?.textContent)", timeout=60_000)
 
 
 def last_plan(url: str, race: str) -> dict:
@@ -32,7 +32,7 @@ def test_sign_digits_are_uploaded_and_raced(visitor: Visitor, server: str) -> No
     page = visitor.page
     bring(page, shared("data", "sign_digits.zip"))
     is_ready(page)
-    page.wait_for_function("/sign_digits/.test(document.querySelector('#hs-task input').value)")
+    page.wait_for_function("/sign_digits/.test(document.querySelector('#hs-task input')?.value)")
     assert "518" in page.inner_text("#hs-own")
     page.wait_for_function("document.querySelectorAll('.hs-strip img').length === 10")
     set_quick(page, examples=20, epochs=6)
@@ -87,10 +87,10 @@ def test_forgotten_pictures_are_no_longer_picked(visitor: Visitor, tmp_path: Pat
     page = visitor.page
     bring(page, zipped(tmp_path, TWO))
     is_ready(page)
-    page.wait_for_function("/yours/.test(document.querySelector('#hs-task input').value)")
+    page.wait_for_function("/yours/.test(document.querySelector('#hs-task input')?.value)")
     page.click("#hs-forget")
-    page.wait_for_function("/Your pictures are deleted/.test(document.querySelector('#hs-own').textContent)")
-    page.wait_for_function("/Tabletop/.test(document.querySelector('#hs-task input').value)")
+    page.wait_for_function("/Your pictures are deleted/.test(document.querySelector('#hs-own')?.textContent)")
+    page.wait_for_function("/Tabletop/.test(document.querySelector('#hs-task input')?.value)")
 
 
 def test_a_bad_zip_is_refused_in_a_sentence(visitor: Visitor, tmp_path: Path) -> None:  # noqa: F811
@@ -106,7 +106,7 @@ def test_a_broken_task_is_raced_as_the_preset_says(visitor: Visitor, server: str
     page = visitor.page
     page.click("#hs-break-box button.label-wrap")
     page.click("text=Jigsaw")
-    page.wait_for_function("/Sixteen patches/.test(document.querySelector('#hs-preset-why').textContent)")
+    page.wait_for_function("/Sixteen patches/.test(document.querySelector('#hs-preset-why')?.textContent)")
     page.wait_for_function("document.querySelector('.hs-strip img').src.includes('patches=4')")
     set_quick(page, epochs=2)
     race = start(page)

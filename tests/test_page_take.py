@@ -83,5 +83,5 @@ def test_a_race_is_asked_for_when_it_has_ended_and_again_while_the_server_tidies
 def test_what_the_server_refuses_is_said_in_its_own_words(browser: Any, address: str) -> None:
     visitor = Page(browser, address, {"error": "this race ended before it began"})
     visitor.begin("r", "Ended")
-    visitor.page.wait_for_function("/before it began/.test(document.querySelector('.hs-take-status').textContent)")
+    visitor.page.wait_for_function("/before it began/.test(document.querySelector('.hs-take-status')?.textContent)")
     visitor.close()

@@ -31,7 +31,7 @@ def view(page: Any, name: str) -> None:
 def raced(browser: Any, server: str) -> Iterator[tuple[Visitor, str]]:  # noqa: F811
     """A visitor whose first race, a short one, is over, and its id."""
     visitor = Visitor(browser, server, query=QUICK)
-    visitor.page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '10'")
+    visitor.page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '10'")
     race = start(visitor.page)
     finish(visitor.page)
     visitor.page.wait_for_timeout(1000)
@@ -61,7 +61,7 @@ def test_the_matrices_count_what_the_log_says(raced: tuple[Visitor, str], server
 def test_a_finished_race_is_kept_in_the_browser_ranked_and_opened_again(raced: tuple[Visitor, str], server: str) -> None:  # noqa: F811
     visitor, race = raced
     page = visitor.open("/?examples=3&epochs=4&learning_stages=1")
-    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '3'")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '3'")
     start(page)
     finish(page)
     view(page, "compare")
@@ -117,7 +117,7 @@ def test_everything_is_taken_away_with_a_click(raced: tuple[Visitor, str]) -> No
             assert b"seen by the class on Monday &lt;b&gt;" in body
         elif kind == "events":
             assert json.loads(body.splitlines()[0])["headstart"]
-        page.wait_for_function("/is saved/.test(document.querySelector('.hs-take-status').textContent)")
+        page.wait_for_function("/is saved/.test(document.querySelector('.hs-take-status')?.textContent)")
     shoot(page, "take")
 
 
@@ -157,12 +157,12 @@ def test_a_step_of_the_lesson_sets_its_race_up_and_starts_it(browser: Any, serve
     page = visitor.page
     page.wait_for_selector("#hs-view-lesson", state="visible")
     page.locator(".hs-lesson article:not([hidden]) [data-start=false]").click()
-    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '5'")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '5'")
     assert page.input_value("#hs-learning input[type=number]") == "1"
     page.locator(".hs-lesson article:not([hidden]) [data-start=true]").click()
-    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)", timeout=60_000)
+    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status')?.textContent)", timeout=60_000)
     page.click("#hs-stop")
-    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline').textContent)", timeout=30_000)
+    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline')?.textContent)", timeout=30_000)
     shoot(page, "lesson")
     visitor.close()
 
@@ -181,24 +181,24 @@ def test_a_link_locks_hides_and_opens_a_view(browser: Any, server: str) -> None:
 def test_what_a_link_locks_stays_whatever_is_pressed(browser: Any, server: str) -> None:  # noqa: F811
     visitor = Visitor(browser, server, query="/?examples=5&epochs=3&lock=examples,patches&view=lesson")
     page, examples = visitor.page, "#hs-examples input[type=number]"
-    page.wait_for_function(f"document.querySelector('{examples}').value === '5'")
+    page.wait_for_function(f"document.querySelector('{examples}')?.value === '5'")
     page.click("#hs-reset")
     page.click("#hs-more-box button")
-    page.wait_for_function("document.querySelector('#hs-epochs input[type=number]').value === '50'")
+    page.wait_for_function("document.querySelector('#hs-epochs input[type=number]')?.value === '50'")
     assert page.input_value(examples) == "5"
     assert page.locator("#hs-examples input[type=range]").is_disabled()
     page.click("#hs-break-box button.label-wrap")
     page.locator("#hs-preset label").nth(1).click()  # pictures in pieces, which is locked
-    page.wait_for_function("document.querySelector('#hs-preset input').checked")
+    page.wait_for_function("document.querySelector('#hs-preset input')?.checked")
     assert page.input_value("#hs-patches input") == "1 × 1"
     page.click("nav [data-step=head]")
     page.click("[data-race=head] [data-start=true]")
     page.wait_for_function(
-        "/Another race began/.test(document.querySelector('[data-race=head]').textContent)", timeout=60_000
+        "/Another race began/.test(document.querySelector('[data-race=head]')?.textContent)", timeout=60_000
     )
     assert page.input_value(examples) == "5"
     page.click("#hs-stop")
-    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline').textContent)", timeout=30_000)
+    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline')?.textContent)", timeout=30_000)
     visitor.close()
 
 
@@ -207,17 +207,17 @@ def test_a_step_whose_race_is_refused_says_why(browser: Any, server: str) -> Non
     page = visitor.page
     page.wait_for_selector("#hs-view-lesson", state="visible")
     page.click("[data-race=general] [data-start=true]")  # its racer learns a head only, and so does the locked one
-    page.wait_for_function("/was not started: extra_lanes/.test(document.querySelector('[data-race=general]').textContent)")
+    page.wait_for_function("/was not started: extra_lanes/.test(document.querySelector('[data-race=general]')?.textContent)")
     visitor.close()
 
 
 def test_a_step_whose_race_waits_says_its_place(browser: Any, server: str) -> None:  # noqa: F811
     ann = Visitor(browser, server, query="/?examples=5&epochs=200&learning_stages=1")
-    ann.page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '5'")
+    ann.page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '5'")
     start(ann.page)
     bob = Visitor(browser, server, query="/?view=lesson")
     bob.page.click("[data-race=general] [data-start=true]")
-    told = "document.querySelector('[data-race=general] .hs-lesson-result').textContent"
+    told = "document.querySelector('[data-race=general] .hs-lesson-result')?.textContent"
     bob.page.wait_for_function(f"/number 1, about/.test({told})")
     ann.page.click("#hs-stop")
     bob.page.wait_for_function(f"/This race is on/.test({told})", timeout=60_000)
@@ -237,12 +237,12 @@ def test_a_teacher_makes_such_a_link(browser: Any, server: str) -> None:  # noqa
         "Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })"
     )  # as over plain http
     page.click("#hs-copy")
-    page.wait_for_function("/address bar/.test(document.querySelector('#hs-copy').textContent)")
+    page.wait_for_function("/address bar/.test(document.querySelector('#hs-copy')?.textContent)")
     assert re.search("lock=backbone.*hide=more", page.url)
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: { writeText: async () => {} } })")
     page.wait_for_function("!/address bar/.test(document.querySelector('#hs-copy').textContent)")
     page.click("#hs-copy")
-    page.wait_for_function("/copied/.test(document.querySelector('#hs-copy').textContent)")
+    page.wait_for_function("/copied/.test(document.querySelector('#hs-copy')?.textContent)")
     visitor.close()
 
 
@@ -258,16 +258,16 @@ def press_until(page: Any, selector: str, key: str = "Tab", most: int = 250) -> 
 def test_start_stop_try_and_export_by_keys_alone(browser: Any, server: str) -> None:  # noqa: F811
     visitor = Visitor(browser, server, query="/?examples=3&epochs=300&learning_stages=1")
     page = visitor.page
-    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '3'")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '3'")
     press_until(page, "#hs-start")
     page.keyboard.press("Enter")
-    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status').textContent)", timeout=60_000)
+    page.wait_for_function("/LIVE/.test(document.querySelector('.hs-status')?.textContent)", timeout=60_000)
     press_until(page, "#hs-stop")
     page.keyboard.press("Enter")
-    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline').textContent)", timeout=30_000)
+    page.wait_for_function("/Stopped before/.test(document.querySelector('.hs-headline')?.textContent)", timeout=30_000)
     page.goto(server + "/?examples=3&epochs=1&learning_stages=1")
     page.wait_for_selector(".main-svg")
-    page.wait_for_function("document.querySelector('#hs-examples input[type=number]').value === '3'")
+    page.wait_for_function("document.querySelector('#hs-examples input[type=number]')?.value === '3'")
     press_until(page, "#hs-start")
     page.keyboard.press("Enter")
     finish(page)
