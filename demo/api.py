@@ -5,7 +5,6 @@ They stand in the same queue as everybody's races. Types are real ones here, not
 
 import asyncio
 import json
-import math
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +14,6 @@ import numpy as np
 
 from demo import words, zero
 from demo.hub import Hub
-from demo.limits import Pace
 from demo.log import Log
 from engine import (
     EVENTS,
@@ -43,7 +41,6 @@ TOLD = ("RaceStarted", "PhaseStarted", "Evaluated", "Finished", "RaceFinished") 
 
 def build(hub: Hub) -> None:
     """Add the endpoints `race`, `predict`, `tasks` and `backbones` to the page that the caller stands in."""
-    pace = Pace(hub.limits.races)
 
     async def race(
         request: gr.Request,
@@ -84,8 +81,6 @@ def build(hub: Hub) -> None:
         hub.arrive(owner)  # as long as somebody waits for it
         name = ""
         try:
-            if wait := pace.wait(address):
-                raise PlanError("refusal.often", races=hub.limits.races, minutes=math.ceil(wait / 60))
             plan = Plan.from_mapping(
                 {
                     "task": task, "backbone": backbone, "examples": examples, "learning_stages": learning_stages,
@@ -95,10 +90,9 @@ def build(hub: Hub) -> None:
             )  # fmt: skip
             if find_task(plan.task).is_private:
                 raise PlanError("refusal.offer", name=repr(plan.task))
-            turn = f"api:{address}" if address else owner  # each call is an owner, but a program's calls take one turn
-            # Because it may wait; in the context of this call, as Log.visitor wants it
-            name = await asyncio.to_thread(hub.start, plan, owner, address, turn)
-            pace.count(address)
+            # Each call is an owner, but all of one address take one turn, and are counted as one. In a thread because it may
+            # wait; that has the context of this call, as Log.visitor wants it
+            name = await asyncio.to_thread(hub.start, plan, owner, address, f"api:{address}")
             log = hub.find(name)
             assert log  # a race that is on is kept
             board = Scoreboard()

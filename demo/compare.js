@@ -140,7 +140,7 @@ function row(race, reference) {
     node.addEventListener("click", () => work(node));
     return node;
   };
-  const isClose = (race.low <= 0 && race.high >= 0) || Math.abs(race.gap) < 0.07 * Math.sqrt(5 / race.examples); // Scoreboard.verdict
+  const isClose = (race.low <= 0 && race.high >= 0) || Math.abs(race.gap) < threshold(race.examples);
   const actions = [
     race.plan.task === "own" ? "" : make("a", known.words.open, { href: link(race) }),
     race.plan.task === "own" ? "" : button("copy", (node) => copy(node, link(race))),

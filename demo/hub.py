@@ -82,8 +82,8 @@ class Hub:
         """Put a race in the queue and return its id, which cannot be guessed. An owner's earlier race is stopped.
 
         address: where the visitor is, so that a new name does not make her a new visitor. turn: whose turn in the queue it
-        takes, where that is not the owner's alone. Raises PlanError or UnavailableError where it cannot be raced here,
-        would take too long or comes too soon, QueueFullError where too many wait.
+        takes, and whose starts are counted, where that is not the owner's alone. Raises PlanError or UnavailableError where
+        it cannot be raced here, would take too long or comes too soon, QueueFullError where too many wait.
         """
         with self._lock:
             self._refuse_full(owner)  # first of all: a class that clicks at once is answered quickly
@@ -92,15 +92,16 @@ class Hub:
         expected = self._refuse_long(plan)
         with self._lock:
             mine = self._refuse_full(owner)
-            self._turns.take(owner, address)
+            turn = turn or owner
+            self._turns.take(turn, address)
             for race_id in mine:
                 self._stop(race_id)
             race_id = secrets.token_urlsafe(12)
             number = 1 + sum(log.owner == owner for log in self._logs.values())
             title = _title(plan, number)
-            log = Log(plan, owner, turn=turn or owner, is_private=is_private, title=title, expected=expected)
-            waiting = [self._logs[other].round for other in self._queue if self._logs[other].turn == log.turn]
-            log.round = max(self._round, max([self._served.get(log.turn, -1), *waiting]) + 1)
+            log = Log(plan, owner, turn=turn, is_private=is_private, title=title, expected=expected)
+            waiting = [self._logs[other].round for other in self._queue if self._logs[other].turn == turn]
+            log.round = max(self._round, max([self._served.get(turn, -1), *waiting]) + 1)
             self._logs[race_id] = log
             place = sum(self._logs[other].round <= log.round for other in self._queue)
             self._queue.insert(place, race_id)

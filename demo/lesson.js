@@ -83,10 +83,6 @@ function matching(plan) {
     Object.entries(known.races[name].plan).every(([key, value]) => key === "seed" || same(plan[key], value)));
 }
 
-// Differences below these points could turn with another draw of pictures (Scoreboard.verdict); where two races are
-// compared, the one with fewer pictures decides
-const threshold = (...races) => 7 * Math.sqrt(5 / Math.min(...races.map((race) => race.plan.examples)));
-
 function reading(name) {
   const race = known.races[name], mine = progress.results[name];
   if (mine.shares.transfer === undefined) return words[`race.${name}.diverged`];
@@ -96,7 +92,8 @@ function reading(name) {
   const value = (result) => (race.measure === "gap" ? result.gap : result.shares.transfer);
   const difference = isLane ? mine.shares.transfer - mine.shares[race.against] : value(mine) - value(other);
   const rise = race.is_fall ? -difference : difference;
-  const least = isLane ? threshold(race) : threshold(race, known.races[race.against]);
+  const compared = isLane ? [race] : [race, known.races[race.against]]; // the one with fewer pictures decides
+  const least = 100 * threshold(Math.min(...compared.map(({ plan }) => plan.examples)));
   const outcome = Math.abs(rise) < least ? "close" : rise > 0 ? "ahead" : "behind";
   return fill(words[`race.${name}.${outcome}`] || words[outcome], { gap: points(difference) });
 }

@@ -9,6 +9,8 @@ const $ = (selector) => element.querySelector(selector);
 const $$ = (selector) => [...element.querySelectorAll(selector)];
 const isDark = () => document.body.classList.contains("dark");
 const shade = () => (isDark() ? "dark" : "light");
+// The share of the pictures below which another draw of training pictures could turn a race's order, as in Scoreboard.verdict
+const threshold = (examples) => 0.07 * Math.sqrt(5 / examples);
 const fill = (text, values = {}) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 
 // One reader of the log (live.js) tells everybody. A story is one race as it is being shown:

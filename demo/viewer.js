@@ -223,9 +223,10 @@
 
   function paint() {
     put($("#code"), state ? state.code : "");
-    put($("#headline"), headline());
+    const said = headline();
+    put($("#headline"), said);
     put($("#detail"), race && race.standing ? race.standing.detail[language] : "");
-    speak();
+    speak(said);
     paintRace();
     paintStrip();
     paintBet();
@@ -241,11 +242,11 @@
   }
 
   // For a screen reader: what the headline says, a few times a minute and at the end, not five times a second
-  function speak() {
+  function speak(said) {
     const isEnd = Boolean(race && race.ended), isDue = Date.now() - spokenAt > SPOKEN_MS || isEnd;
-    if (!isDue || $("#aloud").textContent === headline()) return;
+    if (!isDue || $("#aloud").textContent === said) return;
     spokenAt = Date.now();
-    put($("#aloud"), headline());
+    put($("#aloud"), said);
   }
 
   function paintRace() {

@@ -141,6 +141,12 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture
+def clock() -> Clock:
+    """Seconds that pass only when told."""
+    return Clock()
+
+
 def checkpoint(home: Path, architecture: str = "squeezenet1_1", name: str = "mine.pth") -> Path:
     """A file with random weights of this architecture and a head of five classes."""
     torch.manual_seed(7)

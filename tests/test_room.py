@@ -22,11 +22,6 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def room(hub: Hub, clock: Clock) -> Room:
     return Room("CDFHJK", hub, clock)
 

@@ -25,11 +25,6 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def rooms(hub: Hub, clock: Clock) -> Iterator[Rooms]:
     rooms = Rooms(hub, now=clock)
     yield rooms
