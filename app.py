@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import os
 import signal
 import sys
@@ -14,88 +15,131 @@ from types import FrameType
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
 
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
-from demo import classroom, files, language, look, page, stream, viewer, words
-from demo.hub import END, GRACE, Hub
-from demo.limits import Limits
-from demo.offer import Offer
-from demo.rooms import Rooms
-from demo.shelf import Shelf
-from engine import HeadStartError, Plan, add_backbone_text, add_task, finish, load_embedded, survey
+from demo import page, theme
+from demo.classroom import phone, presenter
+from demo.classroom.rooms import Rooms
+from demo.i18n import labels, middleware
+from demo.server import downloads, scripts, sse
+from demo.server.gpu_time import GpuTimeEstimator
+from demo.server.limits import Limits
+from demo.server.previews import PreviewRoutes
+from demo.server.race_queue import END, GRACE, RaceQueue
+from demo.server.time_estimator import TimeEstimator
+from demo.uploads import form
+from demo.uploads.availability import Availability
+from demo.uploads.store import UploadStore
+from engine import CostEstimator, HeadStartError, Plan, Workspace, run_to_end, scan, this_machine
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM. Returns the exit code: 0, or 1 after one sentence on what is wrong."""
-    asked = _parser().parse_args(arguments)
+class App:
+    """One server: workspace, race queue, uploads, rooms, and the page."""
+
+    def __init__(self, workspace: Workspace, grace: float, limits: Limits, auth: tuple[str, str] | None) -> None:
+        machine = this_machine()
+        estimator = TimeEstimator(CostEstimator(workspace, machine), GpuTimeEstimator(workspace))
+        self._workspace, self._auth = workspace, auth
+        self._queue = RaceQueue(workspace, machine, grace, limits=limits, estimator=estimator)
+        self._availability, self._uploads = Availability(workspace), UploadStore(workspace)
+        self._rooms = Rooms(self._queue, self._uploads.delete_set)
+
+    def serve(self) -> None:
+        """Serve the page until SIGINT or SIGTERM. Raises OSError where no port is free."""
+        blocks = page.build(self._queue, self._availability, self._uploads, self._rooms)
+        try:
+            self._queue.add_recording("recorded", page.RECORDING)
+        except HeadStartError as error:
+            print(f"No recorded race is shown: {error}", file=sys.stderr)
+        warm_up = threading.Thread(target=self._warm_up, daemon=True)
+        warm_up.start()
+        blocks.queue(max_size=64, default_concurrency_limit=4)
+        try:
+            blocks.launch(
+                theme=theme.theme(),
+                css=theme.css(),
+                i18n=labels.translations(form.label_values(self._uploads.limits)),
+                footer_links=["api"],
+                max_threads=80,
+                max_file_size="300mb",
+                strict_cors=True,
+                auth=self._auth,
+                mcp_server=not self._auth and importlib.util.find_spec("mcp") is not None,  # MCP has no login
+                app_kwargs={"routes": self._routes(), "middleware": [Middleware(middleware.LanguageMiddleware)]},
+            )
+        finally:
+            blocks.close(verbose=False)  # Gradio deletes its uploaded files
+            warm_up.join(END)
+
+    def close(self) -> None:
+        """End all races and rooms, and delete visitors' pictures."""
+        self._rooms.close()
+        self._queue.close()
+        self._uploads.close()
+
+    def _routes(self) -> list[Route]:
+        broadcast = sse.Broadcast()
+        return [
+            *sse.routes(self._queue, broadcast),
+            *scripts.routes(),
+            *PreviewRoutes(self._workspace).routes(),
+            *downloads.routes(self._queue),
+            *phone.routes(self._queue, self._rooms, broadcast),
+            *presenter.routes(self._rooms),
+        ]
+
+    def _warm_up(self) -> None:
+        """In the background: decode the embedded pictures, probe the machine, check which downloads are available."""
+        try:
+            self._workspace.tasks.tabletop.sheets()
+            self._queue.expected_seconds(Plan())
+            self._availability.refresh()
+        except HeadStartError as error:
+            print(f"No race can be run yet: {error}", file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None, workspace: Workspace | None = None) -> int:
+    """Serve until Ctrl-C or SIGTERM. Returns the exit code: 0, or 1 after an error message of one sentence."""
+    parsed, workspace = _parser().parse_args(arguments), workspace or Workspace()
+    signal.signal(signal.SIGTERM, _exit)
     try:
-        grace = float(os.environ.get("HEADSTART_GRACE", GRACE))
-    except ValueError:
-        print(
-            f"Head Start cannot start: HEADSTART_GRACE is {os.environ['HEADSTART_GRACE']!r}; give seconds", file=sys.stderr
-        )
-        return 1
+        app = App(workspace, *_settings())
+    except (HeadStartError, ValueError) as error:
+        return _refuse(error)
     try:
-        limits = Limits.from_environment()
-    except HeadStartError as error:
-        print(f"Head Start cannot start: {error}", file=sys.stderr)
-        return 1
-    auth = os.environ.get("HEADSTART_AUTH", "")
-    if auth and not all(auth.partition(":")[::2]):
-        print("Head Start cannot start: HEADSTART_AUTH is not of the form user:password", file=sys.stderr)
-        return 1
-    hub, offer, shelf = Hub(grace, limits=limits), Offer(), Shelf()
-    rooms, broadcast = Rooms(hub, shelf.give_away), stream.Broadcast()
-    signal.signal(signal.SIGTERM, _leave)
-    try:
-        for path in asked.pictures:
+        for path in parsed.pictures:
             print(f"Looking through {path} …")
-            add_task(path.name, finish(survey(path, path.stem)))
-        for text in asked.weights:
-            add_backbone_text(text)
-        blocks = page.build(hub, offer, shelf, rooms)
-    except HeadStartError as error:
-        print(f"Head Start cannot start: {error}", file=sys.stderr)
-        return 1
-    try:
-        hub.add_recording("recorded", page.RECORDING)
-    except HeadStartError as error:
-        print(f"No recorded race is shown: {error}", file=sys.stderr)
-    warming = threading.Thread(target=warm_up, args=(hub, offer), daemon=True)
-    warming.start()
-    routes = [
-        *stream.routes(hub, broadcast),
-        *files.routes(hub),
-        *viewer.routes(hub, rooms, broadcast),
-        *classroom.routes(rooms),
-    ]
-    blocks.queue(max_size=64, default_concurrency_limit=4)
-    try:
-        blocks.launch(
-            theme=look.theme(),
-            css=look.css(),
-            i18n=words.translations(),
-            footer_links=["api"],
-            max_threads=80,
-            max_file_size="300mb",
-            strict_cors=True,
-            auth=(auth.partition(":")[0], auth.partition(":")[2]) if auth else None,
-            mcp_server=not auth and importlib.util.find_spec("mcp") is not None,  # MCP asks for no login
-            app_kwargs={"routes": routes, "middleware": [Middleware(language.InAddress)]},
-        )
-    except OSError as error:  # the port is taken
-        print(f"Head Start cannot start: {error}", file=sys.stderr)
-        return 1
+            workspace.tasks.add(path.name, run_to_end(scan(path, path.stem)))
+        for text in parsed.weights:
+            workspace.backbones.add_text(text)
+        app.serve()
+    except (HeadStartError, OSError) as error:  # OSError: the port is taken
+        return _refuse(error)
     finally:
-        blocks.close(verbose=False)  # Gradio deletes what is left of uploads
-        warming.join(END)
-        rooms.close()
-        hub.close()
-        shelf.close()
+        app.close()
     return 0
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """End as after Ctrl-C, so that visitors' pictures are deleted."""
+def _settings() -> tuple[float, Limits, tuple[str, str] | None]:
+    """Settings from the environment: seconds of grace, limits, (user, password). Raises HeadStartError or ValueError."""
+    grace, auth = os.environ.get("HEADSTART_GRACE", str(GRACE)), os.environ.get("HEADSTART_AUTH", "")
+    try:
+        seconds = float(grace)
+    except ValueError:
+        raise ValueError(f"HEADSTART_GRACE is {grace!r}; give seconds") from None
+    user, _, password = auth.partition(":")
+    if auth and not (user and password):
+        raise ValueError("HEADSTART_AUTH is not of the form user:password")
+    return seconds, Limits.from_environment(), (user, password) if auth else None
+
+
+def _refuse(error: Exception) -> int:
+    print(f"Head Start cannot start: {error}", file=sys.stderr)
+    return 1
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    """Exit as after Ctrl-C, so that visitors' pictures are deleted."""
     raise SystemExit(0)
 
 
@@ -112,15 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def warm_up(hub: Hub, offer: Offer) -> None:
-    """While the first visitor looks around: decode the pictures, time the machine, ask what can be had from elsewhere."""
-    try:
-        load_embedded()
-        hub.expected_seconds(Plan())
-        offer.refresh()
-    except HeadStartError as error:
-        print(f"No race can be run yet: {error}", file=sys.stderr)
-
-
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in a log or a pipe the address appears at once
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The widgets, drawn from the plan's ranges, and read_plan(): the only crossing inwards. Starts nothing."""
+"""The widgets of the settings, built from the plan's ranges. `read_plan` is the only way from widget values to a Plan."""
 
 from __future__ import annotations
 
@@ -9,32 +9,55 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from demo import words
-from engine import EXTRAS, RANGES, Line, Plan, PlanError, find_backbone, find_task, stages
+from demo.i18n import labels
+from engine import EXTRA_RACERS, RANGES, Message, Plan, PlanError, Stage
 
-# The order in which the widgets stand and their values travel
+# The order of the widgets on the page and of their values in events
 ORDER = (
-    "task", "backbone", "examples", "learning_stages", "extra_lanes", "patches", "inverted", "label_noise", "normalisation",
-    "budget", "epochs", "seconds", "px", "scratch_optimizer", "scratch_rate", "head_rate", "backbone_rate", "depth_factor",
-    "head_share", "batch_size", "augmented", "seed",
+    "task", "backbone", "examples_per_class", "trainable_stages", "extra_racers", "shuffle_grid", "invert_colors",
+    "label_noise", "normalisation",
+    "budget", "epochs", "seconds", "image_size", "scratch_lr", "head_lr", "backbone_lr", "layer_decay",
+    "head_only_fraction", "batch_size", "augment", "seed",
 )  # fmt: skip
-BROKEN = ("patches", "inverted", "label_noise", "normalisation")
-PRESETS: dict[str, dict[str, object]] = {  # what each sets of them
+CORRUPTIONS = ("shuffle_grid", "invert_colors", "label_noise", "normalisation")
+PRESETS: dict[str, dict[str, object]] = {  # the settings of each; the others are the defaults
     "none": {},
-    "jigsaw": {"patches": 4},
-    "dust": {"patches": 512},
-    "negative": {"inverted": True},
+    "jigsaw": {"shuffle_grid": 4},
+    "dust": {"shuffle_grid": 512},
+    "negative": {"invert_colors": True},
     "labels": {"label_noise": 0.5},
     "glasses": {"normalisation": "raw"},
 }
-BOXES = {"own": "own.title", "lanes": "controls.lanes", "break": "controls.break", "more": "controls.more"}  # name -> title
-OPTIMIZERS = ("adamw", "sgd", "muon")
+BUDGETS = ("epochs", "seconds")
+BOXES = {
+    "own": "upload.title",
+    "racers": "controls.racers",
+    "break": "controls.break",
+    "more": "controls.more",
+}  # name -> title
 NORMALISATIONS = ("own", "imagenet", "symmetric", "raw")
+UNQUEUED: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The initial choices of the two lists: (label, name) of each."""
+
+    tasks: list[tuple[str, str]]
+    backbones: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The maxima of the two main sliders."""
+
+    examples_per_class: int
+    trainable_stages: int
 
 
 @dataclass(frozen=True)
 class Controls:
-    """The widgets by the plan's names, and the buttons."""
+    """The widgets by the names of the Plan's fields, and the buttons."""
 
     widgets: dict[str, Component]
     start: gr.Button
@@ -43,182 +66,199 @@ class Controls:
     choice: gr.Markdown
     fit: gr.Button
     preset: gr.Radio
-    why: gr.Markdown
+    explanation: gr.Markdown  # of the preset
     boxes: list[gr.Accordion]  # in the order of BOXES
-    pinned: gr.State  # of this page: plan's name -> value of what its link locked
+    pinned: gr.State  # settings that the page's link locks: name of the Plan field -> value
 
     @property
     def task(self) -> gr.Dropdown:
-        """Where pictures are picked."""
+        """The list of picture sets."""
         widget = self.widgets["task"]
         assert isinstance(widget, gr.Dropdown)
         return widget
 
     @property
+    def changes(self) -> list[Any]:
+        """The events that change the plan, except those of the task and the network."""
+        image_size: Any = self.widgets["image_size"]
+        widgets: list[Any] = [self.widgets[name] for name in ORDER if name not in ("task", "backbone", "image_size")]
+        # Each new size is probed, so only when the number is complete
+        return [*(widget.change for widget in widgets), image_size.blur, image_size.submit]
+
+    @property
     def inputs(self) -> list[Component]:
-        """The widgets in the order in which `read_plan` takes their values."""
+        """The widgets in the order of `ORDER`."""
         return [self.widgets[name] for name in ORDER]
 
 
 def build(
-    tasks: list[tuple[str, str]], backbones: list[tuple[str, str]], build_own: Callable[[gr.Dropdown], None]
+    choices: Choices, maxima: Limits, stages: tuple[Stage, ...], build_uploads: Callable[[gr.Dropdown], None]
 ) -> Controls:
-    """Draw the widgets where the caller stands; the lists hold (what is shown, name).
+    """Add the widgets, with the values of the default plan, to the current Gradio block.
 
-    `build_own` draws the place for a visitor's own pictures, which end up in the list of tasks that it is given.
+    maxima, stages: of the default task and network. build_uploads: draws the upload form, which adds the visitor's sets to
+    the list of tasks that it is given.
     """
     plan = Plan()
-    facts = stages(plan.backbone, len(find_task(plan.task).classes))
-    widgets: dict[str, Component] = {}
     pinned = gr.State({})
-    picked: dict[str, gr.Dropdown] = {}
-    for name, choices, value in (("task", tasks, plan.task), ("backbone", backbones, plan.backbone)):
-        picked[name] = gr.Dropdown(choices, value=value, elem_id=f"hs-{name}", filterable=False, **_texts(name))
-    widgets |= picked
-    low, high = int(RANGES["examples"].low), find_task(plan.task).training
-    widgets["examples"] = gr.Slider(low, high, min(plan.examples, high), step=1, elem_id="hs-examples", **_texts("examples"))
-    widgets["learning_stages"] = gr.Slider(
-        1, len(facts), plan.learning_stages, step=1, elem_id="hs-learning", **_texts("learning_stages")
+    task = gr.Dropdown(choices.tasks, value=plan.task, elem_id="hs-task", filterable=False, **_texts("task"))
+    backbone = gr.Dropdown(
+        choices.backbones, value=plan.backbone, elem_id="hs-backbone", filterable=False, **_texts("backbone")
     )
-    choice = gr.Markdown(words.learning_choice(plan.learning_stages, facts, "en"), elem_id="hs-choice")
+    widgets: dict[str, Component] = {"task": task, "backbone": backbone}
+    low, high = int(RANGES["examples_per_class"].low), maxima.examples_per_class
+    widgets["examples_per_class"] = gr.Slider(
+        low, high, min(plan.examples_per_class, high), step=1, elem_id="hs-examples", **_texts("examples_per_class")
+    )
+    widgets["trainable_stages"] = gr.Slider(
+        1, maxima.trainable_stages, plan.trainable_stages, step=1, elem_id="hs-learning", **_texts("trainable_stages")
+    )
+    choice = gr.Markdown(labels.learning_choice(plan.trainable_stages, stages, "en"), elem_id="hs-choice")
     fit = gr.Button(visible=False, size="sm", elem_id="hs-fit")
     with gr.Row(elem_id="hs-buttons"):
-        start = gr.Button(words.text("controls.start"), variant="primary", elem_id="hs-start", size="lg")
-        stop = gr.Button(words.text("controls.stop"), variant="secondary", elem_id="hs-stop", size="lg", min_width=80)
-        reset = gr.Button(words.text("controls.reset"), variant="secondary", elem_id="hs-reset", size="lg", min_width=80)
-    own, lanes, broken, more = (
-        gr.Accordion(words.text(title), open=False, elem_id=f"hs-{name}-box") for name, title in BOXES.items()
+        start = gr.Button(labels.text("controls.start"), variant="primary", elem_id="hs-start", size="lg")
+        stop = gr.Button(labels.text("controls.stop"), variant="secondary", elem_id="hs-stop", size="lg", min_width=80)
+        reset = gr.Button(labels.text("controls.reset"), variant="secondary", elem_id="hs-reset", size="lg", min_width=80)
+    uploads, racers, corruptions, more = (
+        gr.Accordion(labels.text(title), open=False, elem_id=f"hs-{name}-box") for name, title in BOXES.items()
     )
-    with own:
-        build_own(picked["task"])
-    with lanes:
-        widgets["extra_lanes"] = gr.CheckboxGroup(_choices("lane", EXTRAS), **_texts("extra_lanes"))
-    with broken:
-        preset, why = _breaks(widgets, plan, pinned)
+    with uploads:
+        build_uploads(task)
+    with racers:
+        widgets["extra_racers"] = gr.CheckboxGroup(_choices("racer", EXTRA_RACERS), **_texts("extra_racers"))
+    with corruptions:
+        preset, explanation = _corruptions(widgets, plan, pinned)
     with more:
         _more(widgets, plan)
-    return Controls(widgets, start, stop, reset, choice, fit, preset, why, [own, lanes, broken, more], pinned)
+    boxes = [uploads, racers, corruptions, more]
+    return Controls(widgets, start, stop, reset, choice, fit, preset, explanation, boxes, pinned)
 
 
 def _texts(name: str) -> dict[str, Any]:
-    return {part: words.text(f"controls.{name}.{part}") for part in ("label", "info")}
+    return {part: labels.text(f"controls.{name}.{part}") for part in ("label", "info")}
 
 
 def _choices(group: str, names: Sequence[str]) -> list[tuple[str, str]]:
-    """(what is shown, name) of each."""
-    return [(words.text(f"{group}.{name}"), name) for name in names]
+    """(label, name) of each."""
+    return [(labels.text(f"{group}.{name}"), name) for name in names]
 
 
-def _breaks(widgets: dict[str, Component], plan: Plan, pinned: gr.State) -> tuple[gr.Radio, gr.Markdown]:
-    """The presets with their reasons, and the switches they set."""
-    titles = [(words.text(f"preset.{name}.title"), name) for name in PRESETS]
-    label, info = words.text("preset.label"), words.text("preset.info")
+def _corruptions(widgets: dict[str, Component], plan: Plan, pinned: gr.State) -> tuple[gr.Radio, gr.Markdown]:
+    """Draw the presets with their explanation, and the settings that they change."""
+    titles = [(labels.text(f"preset.{name}.title"), name) for name in PRESETS]
+    label, info = labels.text("preset.label"), labels.text("preset.info")
     preset = gr.Radio(titles, value="none", label=label, info=info, elem_id="hs-preset")
-    why = gr.Markdown(preset_why("none"), elem_id="hs-preset-why")
-    widgets["patches"] = gr.Dropdown(
-        _patches(plan.patches), value=plan.patches, filterable=False, elem_id="hs-patches", **_texts("patches")
+    explanation = gr.Markdown(explain_preset("none"), elem_id="hs-preset-why")
+    widgets["shuffle_grid"] = gr.Dropdown(
+        _grid_choices(plan.shuffle_grid),
+        value=plan.shuffle_grid,
+        filterable=False,
+        elem_id="hs-patches",
+        **_texts("shuffle_grid"),
     )
-    widgets["inverted"] = gr.Checkbox(plan.inverted, elem_id="hs-inverted", label=words.text("controls.inverted.label"))
-    allowed = RANGES["label_noise"]
-    widgets["label_noise"] = gr.Slider(
-        allowed.low, allowed.high, plan.label_noise, step=allowed.step, elem_id="hs-label_noise", **_texts("label_noise")
+    widgets["invert_colors"] = gr.Checkbox(
+        plan.invert_colors, elem_id="hs-invert-colors", label=labels.text("controls.invert_colors.label")
     )
+    widgets["label_noise"] = _slider("label_noise", plan)
     choices = _choices("normalisation", NORMALISATIONS)
     widgets["normalisation"] = gr.Dropdown(choices, value=plan.normalisation, filterable=False, **_texts("normalisation"))
 
-    def broken(name: str, pinned: dict[str, object]) -> list[object]:
-        """The switches as a preset sets them, what a link locked as it is; the preset that this makes, and why."""
-        wanted = Plan.from_mapping({**PRESETS[name], **{switch: pinned[switch] for switch in BROKEN if switch in pinned}})
-        came = preset_of(wanted)
-        return [came, preset_why(came), *(getattr(wanted, switch) for switch in BROKEN)]
-
-    # .input: only when a person picks one; the switches may be moved by hand afterwards
-    switches = [widgets[name] for name in BROKEN]
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    preset.input(broken, [preset, pinned], [preset, why, *switches], **quiet)
-    return preset, why
+    # .input fires only when a person selects a preset, not when a handler sets it
+    switches = [widgets[name] for name in CORRUPTIONS]
+    preset.input(apply_preset, [preset, pinned], [preset, explanation, *switches], **UNQUEUED)
+    return preset, explanation
 
 
-def _patches(picked: int) -> list[tuple[str, int]]:
-    """The numbers of patches a side to choose from, with the one that a link may have picked."""
-    most = int(RANGES["patches"].high)
-    sides = sorted({1, 2, 4, 8, 16, 32, most, picked})
-    return [(words.text("controls.patches.dust") if n == most else f"{n} × {n}", n) for n in sides]
+def apply_preset(name: str, pinned: dict[str, object]) -> list[object]:
+    """The preset shown, its explanation, and the settings it changes. Settings that a link locks keep their values."""
+    plan = Plan.from_mapping({**PRESETS[name], **{switch: pinned[switch] for switch in CORRUPTIONS if switch in pinned}})
+    preset = preset_of(plan)
+    return [preset, explain_preset(preset), *(getattr(plan, switch) for switch in CORRUPTIONS)]
 
 
-# A number outside its range is refused by the plan, with its reason; Gradio's own limits would say less
-def _more(widgets: dict[str, Component], plan: Plan) -> None:
-    def slider(name: str, visible: bool = True) -> gr.Slider:
-        allowed, value = RANGES[name], getattr(plan, name)
-        return gr.Slider(
-            allowed.low, allowed.high, value, step=allowed.step, visible=visible, elem_id=f"hs-{name}", **_texts(name)
-        )
-
-    choices = [(words.text("axis.epoch"), "epochs"), (words.text("axis.seconds"), "seconds")]
-    budget = gr.Radio(choices, value=plan.budget, elem_id="hs-budget", **_texts("budget"))
-    widgets["budget"] = budget
-    widgets["epochs"] = slider("epochs")
-    widgets["seconds"] = slider("seconds", visible=False)
-    widgets["px"] = gr.Number(plan.px, step=1, precision=0, elem_id="hs-px", **_texts("px"))
-    optimizers = _choices("optimizer", OPTIMIZERS)
-    widgets["scratch_optimizer"] = gr.Radio(optimizers, value=plan.scratch_optimizer, **_texts("scratch_optimizer"))
-    for name in ("scratch_rate", "head_rate", "backbone_rate"):
-        widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **_texts(name))
-    for name in ("depth_factor", "head_share", "batch_size"):
-        widgets[name] = slider(name)
-    widgets["augmented"] = gr.Checkbox(plan.augmented, **_texts("augmented"))
-    widgets["seed"] = gr.Number(plan.seed, step=1, precision=0, elem_id="hs-seed", **_texts("seed"))
-    budget.change(
-        lambda kind: (gr.update(visible=kind == "epochs"), gr.update(visible=kind == "seconds")),
-        budget,
-        [widgets["epochs"], widgets["seconds"]],
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+# Only the plan checks ranges, because its error gives the reason; Gradio's would not
+def _slider(name: str, plan: Plan, visible: bool = True) -> gr.Slider:
+    allowed, value = RANGES[name], getattr(plan, name)
+    return gr.Slider(
+        allowed.low, allowed.high, value, step=allowed.step, visible=visible, elem_id=f"hs-{name}", **_texts(name)
     )
 
 
+def _grid_choices(current: int) -> list[tuple[str, int]]:
+    """The choices for the number of patches per side, with the current one, which a link may have set."""
+    maximum = int(RANGES["shuffle_grid"].high)
+    grids = sorted({1, 2, 4, 8, 16, 32, maximum, current})
+    return [(labels.text("controls.shuffle_grid.dust") if n == maximum else f"{n} × {n}", n) for n in grids]
+
+
+def _more(widgets: dict[str, Component], plan: Plan) -> None:
+    choices = [(labels.text("axis.epoch"), "epochs"), (labels.text("axis.seconds"), "seconds")]
+    budget = gr.Radio(choices, value=plan.budget, elem_id="hs-budget", **_texts("budget"))
+    widgets["budget"] = budget
+    widgets["epochs"] = _slider("epochs", plan)
+    widgets["seconds"] = _slider("seconds", plan, visible=False)
+    widgets["image_size"] = gr.Number(plan.image_size, step=1, precision=0, elem_id="hs-image-size", **_texts("image_size"))
+    for name in ("scratch_lr", "head_lr", "backbone_lr"):
+        widgets[name] = gr.Number(getattr(plan, name), step=RANGES[name].step, elem_id=f"hs-{name}", **_texts(name))
+    for name in ("layer_decay", "head_only_fraction", "batch_size"):
+        widgets[name] = _slider(name, plan)
+    widgets["augment"] = gr.Checkbox(plan.augment, **_texts("augment"))
+    widgets["seed"] = gr.Number(plan.seed, step=1, precision=0, elem_id="hs-seed", **_texts("seed"))
+    budget.change(show_budget, budget, [widgets[name] for name in BUDGETS], **UNQUEUED)
+
+
+def show_budget(budget: str) -> list[dict[str, Any]]:
+    """Show the slider of the selected budget and hide the other."""
+    return [gr.update(visible=budget == name) for name in BUDGETS]
+
+
 def read_plan(values: Sequence[object]) -> Plan:
-    """The plan that the widgets show. Raises PlanError with a sentence for whoever moved them."""
+    """The plan that the widgets show, from their values in the order of ORDER. Raises PlanError for a value out of range."""
     settings: dict[str, object] = {}
     for name, value in zip(ORDER, values, strict=True):
         if value is None:
-            raise PlanError("refusal.empty", name=Line(f"controls.{name}.label"))
-        wanted = type(getattr(Plan(), name))
+            raise PlanError("refusal.empty", name=Message(f"controls.{name}.label"))
+        expected = type(getattr(Plan(), name))
         value = tuple(value) if isinstance(value, list) else value
-        settings[name] = int(value) if wanted is int and isinstance(value, float) and value.is_integer() else value
+        settings[name] = int(value) if expected is int and isinstance(value, float) and value.is_integer() else value
     return Plan.from_mapping(settings)
 
 
-def show_plan(plan: Plan) -> list[object]:
-    """The widgets' values for a plan, in their order, within the limits of its task and network."""
+def show_plan(plan: Plan, maxima: Limits) -> list[object]:
+    """The widgets' values for a plan in the order of ORDER, within the maxima of its task and network."""
     values = asdict(plan)
     shown: list[object] = [list(v) if isinstance(v := values[name], tuple) else v for name in ORDER]
-    shown[ORDER.index("patches")] = gr.update(choices=_patches(plan.patches), value=plan.patches)
-    for name in ("epochs", "seconds"):
+    shown[ORDER.index("shuffle_grid")] = gr.update(choices=_grid_choices(plan.shuffle_grid), value=plan.shuffle_grid)
+    for name in BUDGETS:
         shown[ORDER.index(name)] = gr.update(value=values[name], visible=plan.budget == name)
-    for name, update in limits(plan).items():
+    for name, update in slider_updates(plan, maxima).items():
         shown[ORDER.index(name)] = update
     return shown
 
 
-def limits(plan: Plan) -> dict[str, Any]:
-    """The two main sliders for a plan's task and network: their ends, and their values within them."""
-    task = find_task(plan.task)
-    count = len(stages(plan.backbone, len(task.classes), max(plan.px, find_backbone(plan.backbone).architecture.smallest)))
-    most = min(task.training, int(RANGES["examples"].high))
+def limits(training: int, stages: int) -> Limits:
+    """The maxima of the two main sliders. training: pictures per class of the task. stages: of the network."""
+    return Limits(min(training, int(RANGES["examples_per_class"].high)), stages)
+
+
+def slider_updates(plan: Plan, maxima: Limits) -> dict[str, dict[str, Any]]:
+    """Updates of the two main sliders: their maxima, and their values within them."""
     return {
-        "examples": gr.update(maximum=most, value=min(plan.examples, most)),
-        "learning_stages": gr.update(maximum=count, value=min(plan.learning_stages, count)),
+        "examples_per_class": gr.update(
+            maximum=maxima.examples_per_class, value=min(plan.examples_per_class, maxima.examples_per_class)
+        ),
+        "trainable_stages": gr.update(
+            maximum=maxima.trainable_stages, value=min(plan.trainable_stages, maxima.trainable_stages)
+        ),
     }
 
 
 def preset_of(plan: Plan) -> str | None:
-    """The preset that a plan's switches are, None where they were moved by hand."""
-    now = {name: getattr(plan, name) for name in BROKEN if getattr(plan, name) != getattr(Plan(), name)}
-    return next((name for name, settings in PRESETS.items() if settings == now), None)
+    """The preset whose settings the plan has, None if it matches none."""
+    changed = {name: getattr(plan, name) for name in CORRUPTIONS if getattr(plan, name) != getattr(Plan(), name)}
+    return next((name for name, settings in PRESETS.items() if settings == changed), None)
 
 
-def preset_why(name: str | None) -> str:
-    """What a preset takes away, and what that does; nothing where the switches were moved by hand."""
-    return words.text(f"preset.{name}.why") if name else ""
+def explain_preset(name: str | None) -> str:
+    """The explanation of a preset, "" for None."""
+    return labels.text(f"preset.{name}.why") if name else ""

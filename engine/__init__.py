@@ -1,21 +1,16 @@
-"""Head Start's engine: two real trainings side by side. This is its front door: what a page, a notebook or a test uses."""
+"""Head Start's engine: two real trainings side by side. These are its public names, for the page, a notebook or a test."""
 
-from engine.album import Album, from_groups, survey
-from engine.backbones import Backbone, Stage, stages
-from engine.backbones import add as add_backbone
-from engine.backbones import add_text as add_backbone_text
-from engine.backbones import find as find_backbone
-from engine.backbones import is_here as weights_are_here
-from engine.backbones import names as backbone_names
-from engine.cost import Prober
-from engine.device import Machine, this_machine
-from engine.device import borrow as borrow_gpu
-from engine.device import forgo as forgo_gpu
-from engine.device import is_lent as gpu_is_lent
-from engine.embedded import sheets as load_embedded
+from engine.analysis.trained import Answer, Embedding, Trained, nearest, project
+from engine.data.dataset import Dataset, from_groups, scan
+from engine.data.huggingface import datasets_is_installed, open_set
+from engine.data.image import read_image
+from engine.data.registry import Task
+from engine.device import Machine, gpu_is_lent, this_machine
+from engine.download.fetch import Address, obtainable
+from engine.download.mirrors import Reachability, home
 from engine.errors import DataError, HeadStartError, PlanError, UnavailableError
-from engine.events import KINDS as EVENTS
 from engine.events import (
+    EVENT_TYPES,
     Evaluated,
     Event,
     Finished,
@@ -25,56 +20,53 @@ from engine.events import (
     RaceFinished,
     RaceStarted,
     Stepped,
-    finish,
     from_row,
     to_row,
 )
-from engine.export import KINDS as FILES
-from engine.export import Record, can_take, look_at, take
-from engine.export.gallery import Gallery, gallery
-from engine.export.settings import command as race_command
-from engine.fetch import Address, home, obtainable
-from engine.headswap import HeadVerdict
-from engine.headswap import check as check_head
-from engine.headswap import ending as model_ending
-from engine.huggingface import is_installed as hub_is_installed
-from engine.huggingface import open_set
-from engine.metrics import wilson
-from engine.pictures import read as read_picture
-from engine.plan import EXTRAS, LANES, RANGES, RIVALS, Lane, Plan, Range
-from engine.race import Race, cells, check, draw, prepare, run_race, side, strip
+from engine.export import EXPORT_FILES, Record, can_export, export_file, previews_or_none
+from engine.export.gallery.gallery import Gallery, gallery
+from engine.export.modules import inline_modules
+from engine.export.settings import race_command
+from engine.export.templates import content_policy, render_page
+from engine.i18n.messages import LANGUAGES, Message, best_language, messages_under, translate
+from engine.metrics import wilson_interval
+from engine.models.head_check import HeadVerdict, check_head, model_ending
+from engine.models.pretrained import Backbone, weights_are_here
+from engine.models.stages import Stage, stages
+from engine.palette import PAGE_INKS, PALETTE, Ink, palette_css
+from engine.plan import EXTRA_RACERS, MAIN_RACERS, RACERS, RANGES, Plan, Racer, Range
+from engine.progress import run_to_end
+from engine.race.cost import CostEstimator
+from engine.race.inputs import RaceInputs, prepare, sample_inputs
+from engine.race.previews import class_preview, evaluation_previews
+from engine.race.race import Race, run_prepared, run_race
+from engine.race.validate import input_size, validate
 from engine.recording import Stamp, record, replay
-from engine.scoreboard import TARGETS, Curve, Scoreboard, Verdict
-from engine.strings import LANGUAGES, Line, best_language, said, say
-from engine.tasks import Task
-from engine.tasks import add as add_task
-from engine.tasks import find as find_task
-from engine.tasks import names as task_names
-from engine.tasks import remove as remove_task
-from engine.tasks import source as task_source
-from engine.telling import detail as say_detail
-from engine.telling import fact as say_fact
-from engine.telling import network as say_network
-from engine.telling import progress as say_progress
-from engine.telling import verdict as say_verdict
-from engine.trained import Answer, Embedding, Trained, nearest, project
-from engine.trained import methods as map_methods
+from engine.scoreboard import SAMPLING_GAP, TARGETS, Curve, Scoreboard, Verdict
+from engine.sentences import detail_sentence, fact_sentence, progress_sentence, verdict_sentence
+from engine.workspace import Workspace
+
+__version__ = "0.1.0"
 
 __all__ = [
-    "EVENTS",
-    "EXTRAS",
-    "FILES",
-    "LANES",
+    "EVENT_TYPES",
+    "EXPORT_FILES",
+    "EXTRA_RACERS",
     "LANGUAGES",
+    "MAIN_RACERS",
+    "PAGE_INKS",
+    "PALETTE",
+    "RACERS",
     "RANGES",
-    "RIVALS",
+    "SAMPLING_GAP",
     "TARGETS",
     "Address",
-    "Album",
     "Answer",
     "Backbone",
+    "CostEstimator",
     "Curve",
     "DataError",
+    "Dataset",
     "Embedding",
     "Evaluated",
     "Event",
@@ -82,19 +74,21 @@ __all__ = [
     "Gallery",
     "HeadStartError",
     "HeadVerdict",
-    "Lane",
-    "Line",
+    "Ink",
     "Machine",
+    "Message",
     "PhaseStarted",
     "Plan",
     "PlanError",
     "Prepared",
-    "Prober",
     "Progressed",
     "Race",
     "RaceFinished",
+    "RaceInputs",
     "RaceStarted",
+    "Racer",
     "Range",
+    "Reachability",
     "Record",
     "Scoreboard",
     "Stage",
@@ -104,58 +98,50 @@ __all__ = [
     "Trained",
     "UnavailableError",
     "Verdict",
-    "add_backbone",
-    "add_backbone_text",
-    "add_task",
-    "backbone_names",
+    "Workspace",
     "best_language",
-    "borrow_gpu",
-    "can_take",
-    "cells",
-    "check",
+    "can_export",
     "check_head",
-    "draw",
-    "find_backbone",
-    "find_task",
-    "finish",
-    "forgo_gpu",
+    "class_preview",
+    "content_policy",
+    "datasets_is_installed",
+    "detail_sentence",
+    "evaluation_previews",
+    "export_file",
+    "fact_sentence",
     "from_groups",
     "from_row",
     "gallery",
     "gpu_is_lent",
     "home",
-    "hub_is_installed",
-    "load_embedded",
-    "look_at",
-    "map_methods",
+    "inline_modules",
+    "input_size",
+    "messages_under",
     "model_ending",
     "nearest",
     "obtainable",
     "open_set",
+    "palette_css",
     "prepare",
+    "previews_or_none",
+    "progress_sentence",
     "project",
     "race_command",
-    "read_picture",
+    "read_image",
     "record",
-    "remove_task",
+    "render_page",
     "replay",
+    "run_prepared",
     "run_race",
-    "said",
-    "say",
-    "say_detail",
-    "say_fact",
-    "say_network",
-    "say_progress",
-    "say_verdict",
-    "side",
+    "run_to_end",
+    "sample_inputs",
+    "scan",
     "stages",
-    "strip",
-    "survey",
-    "take",
-    "task_names",
-    "task_source",
     "this_machine",
     "to_row",
+    "translate",
+    "validate",
+    "verdict_sentence",
     "weights_are_here",
-    "wilson",
+    "wilson_interval",
 ]

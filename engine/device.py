@@ -1,19 +1,18 @@
-"""What this machine can do: which device, how many threads a racer, which precision. Knows nothing of networks."""
+"""This machine: its device, the threads of each racer, the precision and the free memory."""
 
 from __future__ import annotations
 
 import os
 import platform
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-# Set by Hugging Face's ZeroGPU, where a GPU is there only in a process that was lent one, for seconds
+# Set by Hugging Face's ZeroGPU, which gives a process a GPU for some seconds at a time
 LENDING = "SPACES_ZERO_GPU"
-_borrowed = False
 
 
 @dataclass(frozen=True)
@@ -24,21 +23,22 @@ class Machine:
     name: str
     threads: int
     precision: str  # "bf16" or "fp32"
+    cores: int = field(default_factory=lambda: cores())  # divided among the racers
 
     def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision where the machine is faster with it; weights and optimizer stay in fp32."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
 
     def free_memory(self) -> int:
-        """Bytes that can still be had where the race runs."""
+        """Bytes of memory that are free on the race's device."""
         return torch.cuda.mem_get_info()[0] if self.device == "cuda" else free_memory()
 
     def shared_by(self, racers: int) -> Machine:
-        """The same machine with its cores divided among so many racers."""
-        return replace(self, threads=self.threads and max(1, cores() // max(2, racers)))
+        """The same machine with its cores divided among `racers` racers."""
+        return replace(self, threads=self.threads and max(1, self.cores // max(2, racers)))
 
     def claim_thread(self) -> None:
-        """Set the calling thread's share of the cores: torch keeps the number per thread, so call it first thing."""
+        """Set the number of torch threads for the calling thread; torch keeps it per thread, so call this first in each."""
         if self.threads:
             torch.set_num_threads(self.threads)
 
@@ -54,8 +54,8 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes of memory that can still be had: what the system calls available, and the container's limit (cgroup v2)."""
-    free = 4 << 30  # where nothing can be read: a small laptop
+    """Bytes of free memory: MemAvailable of the system, within the container's limit (cgroup v2)."""
+    free = 4 << 30  # assumed where neither can be read: a small laptop
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable"):
@@ -64,37 +64,27 @@ def free_memory() -> int:
         if limit != "max":
             used = int(Path("/sys/fs/cgroup/memory.current").read_text())
             stat = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
-            free = min(free, int(limit) - used + int(stat["inactive_file"]))  # what was read from disk can be dropped
+            free = min(free, int(limit) - used + int(stat["inactive_file"]))  # the page cache can be dropped
     except (OSError, ValueError, KeyError):
         pass
     return max(free, 0)
 
 
-def is_lent() -> bool:
-    """Whether GPUs are lent here (ZeroGPU): torch claims one in every process, and only one that borrowed it may use it."""
+def gpu_is_lent() -> bool:
+    """Whether this is ZeroGPU: torch reports a GPU in every process, but only a process that was given one may use it."""
     return os.environ.get(LENDING, "").lower() in ("1", "t", "true")
 
 
-def borrow() -> None:
-    """From now on this process uses the GPU that it was lent; what was known of the machine before is forgotten."""
-    global _borrowed
-    _borrowed = True
-    this_machine.cache_clear()
+@lru_cache(maxsize=2)
+def this_machine(is_borrower: bool = False) -> Machine:
+    """This machine: a CUDA device if this process may use one, else the CPU, with half of the cores for each racer.
 
-
-def forgo() -> None:
-    """From now on this process uses no GPU, also where torch claims one: its optimizers would ask it."""
-    torch.cuda.is_available = lambda: False
-    this_machine.cache_clear()
-
-
-@lru_cache(maxsize=1)
-def this_machine() -> Machine:
-    """This machine: a CUDA device where there is one to use, else the CPU, with half of the cores for each racer."""
-    if (_borrowed or not is_lent()) and torch.cuda.is_available():
+    `is_borrower`: whether this process was given a GPU by ZeroGPU; ignored on other machines.
+    """
+    if (is_borrower or not gpu_is_lent()) and torch.cuda.is_available():
         precision = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         return Machine("cuda", torch.cuda.get_device_name(), 0, precision)
-    # Asked of the processor rather than timed: a probe that tips the other way would change the curves of a seed
+    # From the processor's features, not a timing: a timing that came out differently would change the curves of a seed
     precision = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_units() else "fp32"
     return Machine("cpu", f"{_cpu_name()}, {cores()} cores", max(1, cores() // 2), precision)
 

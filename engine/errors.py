@@ -1,31 +1,31 @@
-"""Whose turn it is when something cannot be done. Knows nothing of settings, pictures or weights themselves."""
+"""The errors of the engine: each is one sentence, and its class says what to change."""
 
 from __future__ import annotations
 
-from engine.strings import Line
+from engine.i18n.messages import Message
 
 
 class HeadStartError(Exception):
-    """Something that one sentence to the person in front of it can mend.
+    """An error with one sentence for the user about what to change.
 
-    Raised with the key of the sentence and its values, or with a line: `str(error)` is the sentence in English.
+    Raised with the key of a message and its values, or with a Message: `str(error)` is the sentence in English.
     """
 
     def __init__(self, key: str, /, **values: object) -> None:
-        self.line = key if isinstance(key, Line) else Line(key, **values)
-        super().__init__(self.line)
+        self.message = key if isinstance(key, Message) else Message(key, **values)
+        super().__init__(self.message)
 
-    def said(self, language: str) -> str:
+    def translated(self, language: str) -> str:
         """The sentence in that language."""
-        return self.line.said(language)
+        return self.message.translated(language)
 
 
 class PlanError(HeadStartError):
-    """A setting is out of range: change it."""
+    """A setting is out of range: change the setting."""
 
 
 class UnavailableError(HeadStartError):
-    """Weights or pictures are not to be had here: the sentence says what was tried and what to do."""
+    """Weights or pictures are not available here: the sentence says what was tried and what to do."""
 
 
 class DataError(HeadStartError):

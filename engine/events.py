@@ -1,138 +1,138 @@
-"""What happened in a race: frozen, flat facts, floats and strings, never tensors. Knows nothing of who listens."""
+"""The events of a race, as frozen dataclasses of numbers, texts and messages, without tensors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
-T = TypeVar("T")
+from engine.i18n.messages import Message
+
 Reason = Literal["done", "stopped", "diverged", "failed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progressed:
-    """Something long before the start came further: a download, a look through a set of pictures, their decoding."""
+    """Progress of long work before the start: a download, or the scan or decoding of a set of pictures."""
 
-    work: Literal["download", "survey", "decode", "features"]
+    work: Literal["download", "scan", "decode", "features"]
     name: str  # of the file or the set
     done: int
-    total: int  # 0 where nobody knows
+    total: int  # 0 = unknown
     unit: Literal["bytes", "pictures"]
-    rate: float  # units a second
-    left: float  # seconds; -1 where nobody knows
+    rate: float  # units per second
+    left: float  # seconds; -1 = unknown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RaceStarted:
-    """The pictures are drawn and the racers are about to be built."""
+    """The pictures are sampled and the racers are about to be built."""
 
-    plan: str  # as Plan.to_json gives it
+    plan: str  # from Plan.to_json
     classes: tuple[str, ...]
-    labels: tuple[int, ...]  # class number of every held-out picture, in the order in which racers are asked
-    shown: tuple[int, ...]  # rows of the few held-out pictures whose answers are told at every exact evaluation
+    labels: tuple[int, ...]  # class index of every held-out picture, in evaluation order
+    shown: tuple[int, ...]  # rows of the held-out pictures whose predictions are reported at every full evaluation
     training: int  # pictures, all classes together
     heldout: int
-    px: int  # side of the pictures the networks see
-    network: str  # "ResNet-10, pretrained on …"
+    image_size: int  # side of the networks' input in pixels
+    network: str  # a message: "ResNet-10, pretrained on …"
     machine: str
     precision: str
     threads: int  # intra-op threads of each racer; 0 on a GPU
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A racer's network is built; `parameters` numbers in it, `learning` of them may change."""
+    """A racer's network is built: it has `parameters` parameters, `learning` of them trainable."""
 
-    lane: str
+    racer: str
     parameters: int
     learning: int
     steps: int  # optimizer steps it will make; 0 where the budget is seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhaseStarted:
-    """A racer turned to another part of its work."""
+    """A racer began another phase of its training."""
 
-    lane: str
+    racer: str
     phase: Literal["training", "caching", "head", "fine-tuning"]
-    learning_stages: int
+    trainable_stages: int
     epoch: float
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stepped:
     """One optimizer step."""
 
-    lane: str
+    racer: str
     step: int  # from 1
-    epoch: float  # passes over the drawn pictures
+    epoch: float  # passes over the training pictures
     pictures: int  # seen so far, counting repeats
     seconds: float  # this racer's compute time, evaluation excluded
     loss: float  # of this batch, before the step
     rate: float  # the highest learning rate in force
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """Held-out pictures named right, with the Wilson 95 % interval of the share."""
+    """Held-out accuracy, correct / total, with its Wilson 95 % interval."""
 
-    lane: str
+    racer: str
     step: int
     epoch: float
     pictures: int
     seconds: float
     correct: int
     total: int
-    low: float  # share, 0..1
+    low: float  # fraction, 0..1
     high: float
-    is_exact: bool  # the whole held-out set at one step; else a rolling estimate over the last few steps
-    evaluating: float  # seconds spent on evaluation so far, outside the racer's clock
+    is_exact: bool  # True = all held-out pictures at one step; False = a rolling estimate over the last few steps
+    evaluation_seconds: float  # seconds spent on evaluation so far, outside the racer's clock
 
 
-@dataclass(frozen=True)
-class Answered:
-    """What a racer called the few held-out pictures of `RaceStarted.shown` at an exact evaluation."""
+@dataclass(frozen=True, kw_only=True)
+class PreviewPredicted:
+    """A racer's predictions for the held-out pictures of `RaceStarted.shown` at a full evaluation."""
 
-    lane: str
+    racer: str
     step: int
     epoch: float
     seconds: float
-    named: tuple[int, ...]  # class numbers
-    confidence: tuple[float, ...]  # probability of the class that was named
+    predicted: tuple[int, ...]  # class indices
+    confidence: tuple[float, ...]  # probability of the predicted class
 
 
-@dataclass(frozen=True)
-class Looked:
-    """A look into a racer's network: how far each stage is from its start, and the filters of its first layer."""
+@dataclass(frozen=True, kw_only=True)
+class WeightsProbed:
+    """The weights of a racer during training: how far each stage is from its start, and the first layer's filters."""
 
-    lane: str
+    racer: str
     step: int
     epoch: float
     seconds: float
-    stages: tuple[str, ...]  # their names, from the picture up
-    moved: tuple[float, ...]  # a stage: |weights - start| / |start|; 1 where it started at zero and moved
-    count: int  # filters shown, the first ones
-    side: int  # of each, in pixels
-    filters: str  # base64 of (count, side, side, 3) uint8, each filter stretched over 0..255; "" = as last told
+    stages: tuple[str, ...]  # names, input first
+    relative_weight_change: tuple[float, ...]  # per stage: |weights - start| / |start|; 1 if it changed from all zeros
+    count: int  # number of filters, the first ones of the layer
+    side: int  # of each filter, in pixels
+    filters: str  # base64 of (count, side, side, 3) uint8, each filter scaled to 0..255; "" = unchanged since last reported
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What a racer called every held-out picture at its end."""
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """A racer's final predictions for all held-out pictures."""
 
-    lane: str
-    named: tuple[int, ...]  # class numbers, in the order of `RaceStarted.labels`
-    confidence: tuple[float, ...]  # probability of the class that was named
+    racer: str
+    predicted: tuple[int, ...]  # class indices, in the order of `RaceStarted.labels`
+    confidence: tuple[float, ...]  # probability of the predicted class
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A racer's end. `answers` is one character a held-out picture: 1 named right, 0 wrong; empty without an end."""
+    """A racer ended. `answers`: one character per held-out picture, 1 correct, 0 incorrect; "" unless `reason` is "done"."""
 
-    lane: str
+    racer: str
     reason: Reason
     step: int
     epoch: float
@@ -141,20 +141,36 @@ class Finished:
     correct: int
     total: int
     answers: str
-    message: str
+    message: str  # why training was not completed; "" if it was
+
+    @classmethod
+    def unfinished(cls, *, racer: str, reason: Reason, last: Stepped | None, message: str) -> Finished:
+        """The end of a racer without a result. `last`: its last step, None if it made none."""
+        return cls(
+            racer=racer,
+            reason=reason,
+            step=last.step if last else 0,
+            epoch=last.epoch if last else 0.0,
+            pictures=last.pictures if last else 0,
+            seconds=last.seconds if last else 0.0,
+            correct=0,
+            total=0,
+            answers="",
+            message=message,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RaceFinished:
-    """Both racers ended; picture by picture, who named what right (McNemar's table), where both reached the end."""
+    """All racers ended. The counts of correct predictions by picture (McNemar's table) are 0 unless both racers finished."""
 
-    both_right: int
+    both_correct: int
     only_scratch: int
-    only_transfer: int
-    both_wrong: int
+    only_pretrained: int
+    both_incorrect: int
     p_value: float  # exact McNemar test, two-sided; 1.0 where there is nothing to compare
-    gap: float  # transfer minus scratch, share
-    gap_low: float  # 95 % interval of the gap for these racers, from the paired answers
+    gap: float  # accuracy of pretrained minus accuracy of scratch, as a fraction
+    gap_low: float  # 95 % interval of the gap for these racers, from the paired predictions
     gap_high: float
     wall_seconds: float
 
@@ -166,42 +182,44 @@ Event = (
     | PhaseStarted
     | Stepped
     | Evaluated
-    | Answered
-    | Looked
-    | Judged
+    | PreviewPredicted
+    | WeightsProbed
+    | Predicted
     | Finished
     | RaceFinished
 )
-KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+EVENT_TYPES: dict[str, type[Event]] = {event_type.__name__: event_type for event_type in get_args(Event)}
 
 
 def to_row(event: Event) -> dict[str, object]:
-    """The event as a flat mapping with its kind under `event`, ready for JSON, where NaN and infinities are null."""
-    return {"event": type(event).__name__, **{name: _written(value) for name, value in asdict(event).items()}}
+    """The event as a mapping with its type under `event`, ready for JSON, where NaN and infinities are null.
+
+    A message is written as its key, its values and its English text.
+    """
+    values = {field.name: _written(getattr(event, field.name)) for field in fields(event)}
+    return {"event": type(event).__name__, **values}
 
 
 def from_row(row: dict[str, object]) -> Event:
-    """The event that `to_row` wrote; fields that no event has are left out. Raises KeyError for an unknown kind."""
-    kind = KINDS[str(row["event"])]
-    return kind(**{name: _read(row[name]) for name in kind.__dataclass_fields__})  # type: ignore[arg-type]
+    """The event that `to_row` wrote; unknown fields are ignored. Raises KeyError for an unknown type or a missing field."""
+    event_type = EVENT_TYPES[str(row["event"])]
+    return event_type(**{name: _read(row[name]) for name in event_type.__dataclass_fields__})  # type: ignore[arg-type]
 
 
 def _written(value: object) -> object:
+    if isinstance(value, Message):
+        return {"key": value.key, "values": {name: _written(v) for name, v in value.values.items()}, "text": str(value)}
     if isinstance(value, tuple):
         return tuple(map(_written, value))
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(value: object) -> object:
+    if isinstance(value, dict):
+        try:
+            return Message(value["key"], **{name: _read(v) for name, v in value["values"].items()})
+        except KeyError:  # written by a version with other messages
+            return str(value["text"])
     if isinstance(value, list):  # JSON has no tuples
         return tuple(map(_read, value))
     return math.nan if value is None else value
-
-
-def finish(work: Generator[object, None, T]) -> T:
-    """Run long work, which yields how far it has come, to its end and return what it made."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value

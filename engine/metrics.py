@@ -1,4 +1,4 @@
-"""How sure an accuracy is, and whether two racers differ. Plain counts in, plain floats out; knows no tensor."""
+"""Confidence interval of an accuracy, and the comparison of two racers on the same pictures; counts in, floats out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
-def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval of the share correct / total (Wilson 1927); (0, 1) of nothing."""
+def wilson_interval(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
+    """The Wilson score interval of correct / total (Wilson 1927); (0, 1) where total is 0."""
     if total == 0:
         return 0.0, 1.0
     share, spread = correct / total, z * z / total
@@ -20,26 +20,26 @@ def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Paired:
-    """Two racers on the same held-out pictures: counts, the gap second minus first, and how sure it is."""
+    """Two racers on the same held-out pictures: counts, the gap (second minus first), its interval and p-value."""
 
-    both_right: int
+    both_correct: int
     only_first: int
     only_second: int
-    both_wrong: int
+    both_incorrect: int
     p_value: float
     gap: float
     low: float
     high: float
 
 
-def compare(first: str, second: str) -> Paired:
-    """Compare two strings of 0 and 1 picture by picture: exact McNemar test and the gap's 95 % interval.
+def compare_paired(first: str, second: str) -> Paired:
+    """Compare two strings of 1 (correct) and 0 picture by picture: exact McNemar test and the gap's 95 % interval.
 
-    The interval is Agresti & Min 2005's adjusted Wald interval for paired shares: half a picture is added to each of
-    the four cells, which keeps it honest for small counts. Raises ValueError where the lengths differ.
+    The interval is the adjusted Wald interval for paired proportions (Agresti & Min 2005): half a picture is added to each
+    of the four cells, which keeps its coverage for small counts. Raises ValueError where the lengths differ.
     """
     if len(first) != len(second):
-        raise ValueError("the racers were not asked about the same pictures")
+        raise ValueError("the racers were not evaluated on the same pictures")
     pairs = [first[k] + second[k] for k in range(len(first))]
     both, only_first, only_second = (pairs.count(p) for p in ("11", "10", "01"))
     neither = len(pairs) - both - only_first - only_second

@@ -1,4 +1,4 @@
-"""A race as JSON lines; replay() yields what run_race() yields. Sees only events, knows no clock of its own."""
+"""Records a race as JSON lines and reads it back: `replay()` returns the events of `run_race()` with their times."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import DataError
 from engine.events import Event, from_row, to_row
+from engine.jsontext import JsonError, parse_json
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """Where and when a recording was made."""
+    """The machine and the date of a recording."""
 
     machine: str
-    date: str  # ISO, the day
+    date: str  # ISO 8601, without a time
 
 
 def record(events: Iterable[tuple[float, Event]], path: Path, stamp: Stamp) -> Iterator[tuple[float, Event]]:
-    """Write (seconds since the start, event) pairs to `path` as they pass, one JSON line each after a header line.
+    """Write (seconds since the start, event) pairs to `path`, one JSON line each after a header line, and yield them again.
 
-    The file appears under its name only when the race has ended, so a recording is whole or absent.
+    The file gets its name only after the last event, so a recording is complete or absent.
     """
     part = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,12 +44,12 @@ def header(stamp: Stamp) -> str:
 
 
 def line(seconds: float, event: Event) -> str:
-    """The line of one event, so many seconds since the start."""
+    """The line of one event; `seconds` since the start."""
     return json.dumps({"t": round(seconds, 3), **to_row(event)}, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def replay(path: Path) -> tuple[Stamp, list[tuple[float, Event]]]:
-    """The stamp and the (seconds, event) pairs of a recording. Raises DataError, naming the line that is damaged."""
+    """The stamp and the (seconds, event) pairs of a recording. Raises DataError with the number of a damaged line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -55,17 +57,27 @@ def replay(path: Path) -> tuple[Stamp, list[tuple[float, Event]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("refusal.recording.unreadable", path=path, error=error) from None
     try:
-        header = json.loads(lines[0])
+        header = _object(lines[0])
         stamp = Stamp(str(header["machine"]), str(header["date"]))
         if header["headstart"] != FORMAT:
             raise DataError("refusal.recording.format", path=path, given=header["headstart"], format=FORMAT)
-    except (IndexError, KeyError, TypeError, json.JSONDecodeError):
+    except (IndexError, KeyError, TypeError, JsonError):
         raise DataError("refusal.recording.header", path=path) from None
     pairs = []
     for number, line in enumerate(lines[1:], 2):
         try:
-            row = json.loads(line)
+            row = _object(line)
             pairs.append((float(row["t"]), from_row(row)))
-        except (KeyError, TypeError, ValueError) as error:
+        except JsonError as error:
+            raise DataError("refusal.recording.line", path=path, number=number, error=error.reason) from None
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise DataError("refusal.recording.line", path=path, number=number, error=error) from None
     return stamp, pairs
+
+
+def _object(line: str) -> dict[str, Any]:
+    """The JSON object on a line. Raises JsonError, or TypeError where the value is not an object."""
+    value = parse_json(line)
+    if not isinstance(value, dict):
+        raise TypeError(f"a {type(value).__name__} instead of an object")
+    return value

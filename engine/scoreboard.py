@@ -1,4 +1,4 @@
-"""Events folded into curves, leader, gap, time to a target and verdict. Sees only plan and events; no torch."""
+"""Folds the events of a race into curves, gap, time to a target accuracy and verdict; without torch."""
 
 from __future__ import annotations
 
@@ -7,28 +7,44 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from engine.events import (
-    Answered,
     Evaluated,
     Event,
     Finished,
-    Judged,
-    Looked,
     PhaseStarted,
+    Predicted,
     Prepared,
+    PreviewPredicted,
     Progressed,
     RaceFinished,
     RaceStarted,
     Stepped,
+    WeightsProbed,
 )
-from engine.plan import RIVALS, Plan
+from engine.plan import MAIN_RACERS, Plan
 
 TARGETS = (0.5, 0.8, 0.9)
-Outcome = Literal["transfer", "scratch", "close", "unfinished"]
+Outcome = Literal["pretrained", "scratch", "close", "unfinished"]
+
+
+@dataclass(frozen=True)
+class SamplingGap:
+    """A gap that another sample of training pictures could reverse. It falls with the square root of their number."""
+
+    gap: float  # a share of the held-out pictures
+    examples_per_class: int  # where it was measured
+
+    def at(self, examples_per_class: int) -> float:
+        """The gap at another number of training pictures per class."""
+        return self.gap * math.sqrt(self.examples_per_class / examples_per_class)
+
+
+# Twice the standard deviation between samples of training pictures (3.7 points at 5 per class, 1.5 at 20), 2026-11-20
+SAMPLING_GAP = SamplingGap(0.07, 5)
 
 
 @dataclass
 class Curve:
-    """What one racer has done so far."""
+    """The events of one racer so far."""
 
     steps: int = 0
     parameters: int = 0
@@ -36,30 +52,30 @@ class Curve:
     phases: list[PhaseStarted] = field(default_factory=list)
     losses: list[Stepped] = field(default_factory=list)
     points: list[Evaluated] = field(default_factory=list)
-    answers: list[Answered] = field(default_factory=list)
-    looks: list[Looked] = field(default_factory=list)
-    judged: Judged | None = None
+    answers: list[PreviewPredicted] = field(default_factory=list)
+    weight_probes: list[WeightsProbed] = field(default_factory=list)
+    predictions: Predicted | None = None
     finished: Finished | None = None
 
     @property
     def exact(self) -> list[Evaluated]:
-        """The points on the whole held-out set."""
+        """The full evaluations, on all held-out pictures."""
         return [p for p in self.points if p.is_exact]
 
     @property
     def best(self) -> Evaluated | None:
-        """The highest exact point."""
+        """The full evaluation with the highest accuracy."""
         return max(self.exact, key=lambda p: p.correct, default=None)
 
     @property
     def accuracy(self) -> float | None:
-        """The share named right by the latest point, exact or rolling."""
+        """The latest held-out accuracy, correct / total, full or rolling."""
         return self.points[-1].correct / self.points[-1].total if self.points else None
 
     def time_to(self, target: float) -> float | None:
-        """Seconds of this racer's own compute time until its exact points reached the target share.
+        """Seconds of this racer's compute time until its full evaluations reached the target accuracy; None if they did not.
 
-        Interpolated between the points around it: a racer that is asked less often is not called slower for it.
+        Interpolated between evaluations, so that a racer that is evaluated less often does not appear slower.
         """
         before: Evaluated | None = None
         for point in self.exact:
@@ -75,27 +91,27 @@ class Curve:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a finished race came out. Shares; the interval is of the gap for these two trained racers."""
+    """The result of a race. The gap is pretrained minus scratch, as a fraction; the interval is that of these two racers."""
 
     outcome: Outcome
     gap: float
     low: float
     high: float
     p_value: float
-    threshold: float  # the gap below which another draw of pictures could turn the order
+    threshold: float  # the gap below which another sample of training pictures could reverse the order
 
 
 class Scoreboard:
-    """The race so far, as a fold over its events."""
+    """The state of a race, folded from its events."""
 
     def __init__(self) -> None:
         self.started: RaceStarted | None = None
         self.finished: RaceFinished | None = None
         self.curves: dict[str, Curve] = {}
-        self.preparing: Progressed | None = None  # the long work before the start, as far as it has come
+        self.preparing: Progressed | None = None  # the latest progress before the start
 
     def add(self, event: Event) -> None:
-        """Take one more fact in."""
+        """Add the next event."""
         if isinstance(event, RaceStarted):
             self.started = event
             return
@@ -105,7 +121,7 @@ class Scoreboard:
         if isinstance(event, Progressed):
             self.preparing = event
             return
-        curve = self.curves.setdefault(event.lane, Curve())
+        curve = self.curves.setdefault(event.racer, Curve())
         if isinstance(event, Stepped):
             curve.losses.append(event)
         elif isinstance(event, Evaluated):
@@ -114,38 +130,38 @@ class Scoreboard:
             curve.phases.append(event)
         elif isinstance(event, Prepared):
             curve.steps, curve.parameters, curve.learning = event.steps, event.parameters, event.learning
-        elif isinstance(event, Answered):
+        elif isinstance(event, PreviewPredicted):
             curve.answers.append(event)
-        elif isinstance(event, Looked):
-            curve.looks.append(event)
-        elif isinstance(event, Judged):
-            curve.judged = event
+        elif isinstance(event, WeightsProbed):
+            curve.weight_probes.append(event)
+        elif isinstance(event, Predicted):
+            curve.predictions = event
         elif isinstance(event, Finished):
             curve.finished = event
 
     @property
     def plan(self) -> Plan | None:
-        """The plan being raced."""
+        """The plan of the race; None before its start."""
         return Plan.from_json(self.started.plan) if self.started else None
 
     @property
     def gap(self) -> float | None:
-        """Transfer's share minus scratch's, by the latest points; None until both have one."""
-        shares = [self.curves[name].accuracy for name in RIVALS if name in self.curves]
-        if len(shares) < 2 or shares[0] is None or shares[1] is None:
+        """Latest accuracy of pretrained minus that of scratch; None until both have one."""
+        accuracies = [self.curves[name].accuracy for name in MAIN_RACERS if name in self.curves]
+        if len(accuracies) < 2 or accuracies[0] is None or accuracies[1] is None:
             return None
-        return shares[1] - shares[0]
+        return accuracies[1] - accuracies[0]
 
     @property
     def progress(self) -> float:
-        """The share of the race that is behind the slowest racer."""
+        """The fraction of the race, 0..1, that the slowest racer has completed."""
         plan = self.plan
         if plan is None or self.finished:
             return 1.0 if self.finished else 0.0
-        return min(self._lane_progress(self.curves.get(lane.name, Curve()), plan) for lane in plan.lanes())
+        return min(self._racer_progress(self.curves.get(racer.name, Curve()), plan) for racer in plan.racers())
 
     @staticmethod
-    def _lane_progress(curve: Curve, plan: Plan) -> float:
+    def _racer_progress(curve: Curve, plan: Plan) -> float:
         if curve.finished:
             return 1.0
         if not curve.losses:
@@ -153,29 +169,28 @@ class Scoreboard:
         last = curve.losses[-1]
         return min(1.0, last.epoch / plan.epochs if plan.budget == "epochs" else last.seconds / plan.seconds)
 
-    def confusion(self, lane: str) -> list[list[int]] | None:
-        """How often this racer called a picture of class `row` by the name of class `column`; None before its end."""
-        judged = self.curves[lane].judged if lane in self.curves else None
-        if self.started is None or judged is None:
+    def confusion(self, racer: str) -> list[list[int]] | None:
+        """Confusion matrix, counts[true class][predicted class]; None before this racer's end."""
+        predictions = self.curves[racer].predictions if racer in self.curves else None
+        if self.started is None or predictions is None:
             return None
         counts = [[0] * len(self.started.classes) for _ in self.started.classes]
-        for label, named in zip(self.started.labels, judged.named, strict=True):
-            counts[label][named] += 1
+        for label, predicted in zip(self.started.labels, predictions.predicted, strict=True):
+            counts[label][predicted] += 1
         return counts
 
     def verdict(self) -> Verdict:
-        """Who won, or that nobody can say.
+        """The winner, or "close", or "unfinished" where a main racer did not complete its training.
 
-        Too close to call where the paired interval holds 0, or where the gap is below 7 points at 5 pictures a class
-        and falling with the square root of their number: twice the standard deviation that the draw of the training
-        pictures alone was measured to cause (`recipes.md`, 2026-11-20).
+        "close" where the paired interval contains 0, or where another sample of training pictures could reverse the order
+        (`SAMPLING_GAP`).
         """
         end, plan = self.finished, self.plan
-        pair = [self.curves[name].finished for name in RIVALS if name in self.curves]
+        pair = [self.curves[name].finished for name in MAIN_RACERS if name in self.curves]
         complete = len(pair) == 2 and all(finished and finished.reason == "done" for finished in pair)
         if end is None or plan is None or not complete:
             return Verdict("unfinished", 0.0, 0.0, 0.0, 1.0, 0.0)
-        threshold = 0.07 * math.sqrt(5 / plan.examples)
+        threshold = SAMPLING_GAP.at(plan.examples_per_class)
         close = end.gap_low <= 0 <= end.gap_high or abs(end.gap) < threshold
-        outcome: Outcome = "close" if close else "transfer" if end.gap > 0 else "scratch"
+        outcome: Outcome = "close" if close else "pretrained" if end.gap > 0 else "scratch"
         return Verdict(outcome, end.gap, end.gap_low, end.gap_high, end.p_value, threshold)

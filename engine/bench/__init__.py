@@ -1,1 +1,1 @@
-"""Measurements: which recipe is best for each racer, and how fast a race is against a naive baseline."""
+"""Measurements: training recipes, the speed of a race, and what pretraining gains on a visitor's pictures."""

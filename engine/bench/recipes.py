@@ -1,7 +1,7 @@
-"""Is each racer as good as the best recipe tried for it? Trains every candidate over several seeds and prints the table.
+"""Compares training recipes for each racer: trains every candidate with several seeds and prints a table.
 
-A candidate is chosen on training pictures that were not drawn for the race, never on the held-out ones; both columns are
-printed. Knows no page.
+A candidate is chosen on undrawn training pictures, which are not in the race's sample, and never on held-out pictures. The
+table has a column for each.
 """
 
 from __future__ import annotations
@@ -14,101 +14,114 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine import race, tasks
-from engine.device import this_machine
-from engine.events import Finished, finish
+from engine.data.sampling import RaceData
+from engine.device import Machine, this_machine
+from engine.events import Finished
 from engine.plan import Plan
-from engine.tasks import Drawn
-from engine.training import train
+from engine.progress import run_to_end
+from engine.race.inputs import sample_inputs
+from engine.training.loop import train
+from engine.workspace import Workspace
 
-VALIDATION = 40  # undrawn training pictures a class that choose between candidates
+VALIDATION = 40  # undrawn training pictures per class, on which a candidate is chosen
 
 DEFAULT = Plan()
 SCRATCH = {
-    "AdamW 2e-3": replace(DEFAULT, scratch_optimizer="adamw", scratch_rate=2e-3),
-    "AdamW 4e-3": replace(DEFAULT, scratch_optimizer="adamw", scratch_rate=4e-3),
-    "SGD one-cycle 0.05": replace(DEFAULT, scratch_optimizer="sgd", scratch_rate=0.05),
-    "Muon 0.03": replace(DEFAULT, scratch_optimizer="muon", scratch_rate=0.03),
+    "AdamW 2e-3": replace(DEFAULT, scratch_lr=2e-3),
+    "AdamW 4e-3": replace(DEFAULT, scratch_lr=4e-3),
 }
 TRANSFER = {
-    "linear probe": replace(DEFAULT, learning_stages=1),
-    "LP-FT, top stage, 5e-4": replace(DEFAULT, learning_stages=2, backbone_rate=5e-4),
-    "LP-FT, top stage, 1e-3": replace(DEFAULT, learning_stages=2, backbone_rate=1e-3),
-    "LP-FT, top 2 stages, halved, 1e-3": replace(DEFAULT, learning_stages=3, depth_factor=0.5, backbone_rate=1e-3),
-    "LP-FT, all, one rate 3e-4": replace(DEFAULT, learning_stages=6, depth_factor=1.0, backbone_rate=3e-4),
-    "LP-FT, all, rates halved a stage from 1e-3": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=1e-3),
-    "LP-FT, all, rates halved a stage from 2e-3": replace(DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=2e-3),
+    "linear probe": replace(DEFAULT, trainable_stages=1),
+    "LP-FT, top stage, 5e-4": replace(DEFAULT, trainable_stages=2, backbone_lr=5e-4),
+    "LP-FT, top stage, 1e-3": replace(DEFAULT, trainable_stages=2, backbone_lr=1e-3),
+    "LP-FT, top 2 stages, halved, 1e-3": replace(DEFAULT, trainable_stages=3, layer_decay=0.5, backbone_lr=1e-3),
+    "LP-FT, all, one rate 3e-4": replace(DEFAULT, trainable_stages=6, layer_decay=1.0, backbone_lr=3e-4),
+    "LP-FT, all, rates halved a stage from 1e-3": replace(DEFAULT, trainable_stages=6, layer_decay=0.5, backbone_lr=1e-3),
+    "LP-FT, all, rates halved a stage from 2e-3": replace(DEFAULT, trainable_stages=6, layer_decay=0.5, backbone_lr=2e-3),
     "discriminative, no head first, 1e-3": replace(
-        DEFAULT, learning_stages=6, depth_factor=0.5, backbone_rate=1e-3, head_share=0.0
+        DEFAULT, trainable_stages=6, layer_decay=0.5, backbone_lr=1e-3, head_only_fraction=0.0
     ),
 }
 
 
 @dataclass(frozen=True)
-class Tried:
-    """One candidate with one seed: shares named right among undrawn training pictures and among held-out ones."""
+class CandidateResult:
+    """One candidate with one seed."""
 
     name: str
     seed: int
-    validation: float
-    heldout: float
-    seconds: float
+    validation: float  # accuracy on undrawn training pictures
+    heldout: float  # accuracy on held-out pictures
+    seconds: float  # compute time, evaluation excluded
 
 
-def with_undrawn(pictures: Drawn, plan: Plan) -> Drawn:
-    """The same race, asked about the held-out pictures and, behind them, undrawn training pictures of every class."""
-    most = min(plan.examples + VALIDATION, tasks.find(plan.task).training)
-    more = finish(race.draw(replace(plan, examples=most)))
-    is_undrawn = (torch.arange(most) >= plan.examples).repeat(len(pictures.classes))
+def with_undrawn(data: RaceData, plan: Plan, workspace: Workspace) -> RaceData:
+    """The same race with undrawn training pictures of every class after the held-out pictures."""
+    count = min(plan.examples_per_class + VALIDATION, workspace.tasks.find(plan.task).training)
+    larger = run_to_end(sample_inputs(replace(plan, examples_per_class=count), workspace)).data
+    is_undrawn = (torch.arange(count) >= plan.examples_per_class).repeat(len(data.classes))
     return replace(
-        pictures,
-        heldout=torch.cat([pictures.heldout, more.training[is_undrawn]]),
-        heldout_labels=torch.cat([pictures.heldout_labels, more.training_labels[is_undrawn]]),
+        data,
+        heldout=torch.cat([data.heldout, larger.training[is_undrawn]]),
+        heldout_labels=torch.cat([data.heldout_labels, larger.training_labels[is_undrawn]]),
     )
 
 
-def try_one(name: str, plan: Plan, is_transfer: bool) -> Tried:
-    """Train one candidate alone, on its share of the machine."""
-    machine = this_machine()
+def run_candidate(name: str, plan: Plan, is_pretrained: bool, workspace: Workspace, machine: Machine) -> CandidateResult:
+    """Train one candidate alone, on the racer's share of the cores."""
     machine.claim_thread()
-    pictures = finish(race.draw(plan))
-    heldout = len(pictures.heldout)
-    pictures = with_undrawn(pictures, plan).to(machine.device)
-    lane = plan.lanes()[1 if is_transfer else 0]
-    *_, end = (e for e in train(lane, plan, pictures, machine, time.perf_counter) if isinstance(e, Finished))
-    right = [c == "1" for c in end.answers] or [False] * len(pictures.heldout)
-    return Tried(
-        name, plan.seed, statistics.fmean(right[heldout:] or [False]), statistics.fmean(right[:heldout]), end.seconds
+    inputs = run_to_end(sample_inputs(plan, workspace))
+    heldout = len(inputs.data.heldout)
+    data = with_undrawn(inputs.data, plan, workspace).to(machine.device)
+    racer = plan.racers()[1 if is_pretrained else 0]
+    events = train(racer, plan, inputs.backbone, data, inputs.preprocessing, machine, time.perf_counter)
+    *_, end = (e for e in events if isinstance(e, Finished))
+    is_correct = [c == "1" for c in end.answers] or [False] * len(data.heldout)
+    return CandidateResult(
+        name,
+        plan.seed,
+        statistics.fmean(is_correct[heldout:] or [False]),
+        statistics.fmean(is_correct[:heldout]),
+        end.seconds,
     )
 
 
-def run(candidates: dict[str, Plan], is_transfer: bool, seeds: int, examples: int) -> Iterator[Tried]:
-    """Every candidate with every seed, two at a time on a CPU."""
+def run(
+    candidates: dict[str, Plan],
+    is_pretrained: bool,
+    seeds: int,
+    examples_per_class: int,
+    workspace: Workspace,
+    machine: Machine,
+) -> Iterator[CandidateResult]:
+    """Train every candidate with every seed, two at a time on a CPU."""
     jobs = [
-        (name, replace(plan, seed=seed, examples=examples), is_transfer)
+        (name, replace(plan, seed=seed, examples_per_class=examples_per_class), is_pretrained, workspace, machine)
         for seed in range(seeds)
         for name, plan in candidates.items()
     ]
-    with ThreadPoolExecutor(2 if this_machine().device == "cpu" else 1) as pool:
-        yield from pool.map(lambda job: try_one(*job), jobs)
+    with ThreadPoolExecutor(2 if machine.device == "cpu" else 1) as pool:
+        yield from pool.map(lambda job: run_candidate(*job), jobs)
 
 
-def main(seeds: int, examples: int = DEFAULT.examples) -> int:
+def main(workspace: Workspace, seeds: int, examples_per_class: int = DEFAULT.examples_per_class) -> int:
     """Print both tables as Markdown."""
     machine = this_machine()
-    print(f"{examples} pictures a class, {DEFAULT.epochs} epochs, {seeds} seeds, {machine.name}, {machine.precision}")
-    for title, candidates, is_transfer in (("From scratch", SCRATCH, False), ("Pretrained", TRANSFER, True)):
-        results: dict[str, list[Tried]] = {}
-        for tried in run(candidates, is_transfer, seeds, examples):
-            results.setdefault(tried.name, []).append(tried)
-            print(f"  {tried.name}, seed {tried.seed}: {tried.validation:.1%} / {tried.heldout:.1%}", flush=True)
+    print(
+        f"{examples_per_class} pictures a class, {DEFAULT.epochs} epochs, {seeds} seeds, {machine.name}, {machine.precision}"
+    )
+    for title, candidates, is_pretrained in (("From scratch", SCRATCH, False), ("Pretrained", TRANSFER, True)):
+        results: dict[str, list[CandidateResult]] = {}
+        for result in run(candidates, is_pretrained, seeds, examples_per_class, workspace, machine):
+            results.setdefault(result.name, []).append(result)
+            print(f"  {result.name}, seed {result.seed}: {result.validation:.1%} / {result.heldout:.1%}", flush=True)
         print(f"\n| {title} | undrawn training pictures | held-out | compute |\n|---|---|---|---|")
-        for name, tries in sorted(results.items(), key=lambda r: -statistics.fmean(t.validation for t in r[1])):
-            spread = statistics.stdev([t.heldout for t in tries]) if len(tries) > 1 else 0.0
+        for name, runs in sorted(results.items(), key=lambda item: -statistics.fmean(r.validation for r in item[1])):
+            deviation = statistics.stdev([r.heldout for r in runs]) if len(runs) > 1 else 0.0
             print(
-                f"| {name} | {statistics.fmean(t.validation for t in tries):.1%} "
-                f"| {statistics.fmean(t.heldout for t in tries):.1%} ± {spread:.1%} "
-                f"| {statistics.fmean(t.seconds for t in tries):.0f} s |"
+                f"| {name} | {statistics.fmean(r.validation for r in runs):.1%} "
+                f"| {statistics.fmean(r.heldout for r in runs):.1%} ± {deviation:.1%} "
+                f"| {statistics.fmean(r.seconds for r in runs):.0f} s |"
             )
         print(flush=True)
     return 0

@@ -1,7 +1,7 @@
-"""What pretraining buys on pictures of one's own: scratch, frozen and fine-tuned, beside scikit-learn on the same features.
+"""Measures what pretraining gains on given pictures: scratch, frozen, fine-tuned, and scikit-learn on the frozen features.
 
-`python -m engine bench transfer --pictures A.zip B.zip --weights mobilenet_v2=FILE …` writes one JSON line a race, so that
-an interrupted run goes on, and prints the table. Knows no page.
+`python -m engine bench transfer --pictures A.zip B.zip --weights mobilenet_v2=FILE …` writes one JSON line per race, so that
+an interrupted run resumes, and prints the table.
 """
 
 from __future__ import annotations
@@ -15,28 +15,35 @@ from pathlib import Path
 
 import torch
 
-from engine import album, backbones, freezing, race, tasks
+from engine.data import dataset
 from engine.device import Machine, this_machine
 from engine.errors import DataError, UnavailableError
-from engine.events import Finished, finish
+from engine.events import Finished
+from engine.i18n.messages import Message
+from engine.models import freezing, pretrained
+from engine.models.registry import BackboneRegistry
 from engine.plan import Plan
-from engine.race import run_race
-from engine.strings import Line
+from engine.progress import run_to_end
+from engine.race.inputs import sample_inputs
+from engine.race.race import run_race
+from engine.race.validate import input_size
+from engine.training.features import CachedInputs
+from engine.workspace import Workspace
 
 EXAMPLES = (5, 20, 50)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One race's end, and the linear classifier on its frozen features: held-out pictures named right, of all."""
+    """The result of one race and of logistic regression on its frozen features. Its fields are the JSON keys."""
 
     task: str
     network: str
-    px: int
-    examples: int
+    image_size: int
+    examples_per_class: int
     seed: int
     epochs: int
-    heldout: int
+    heldout: int  # all held-out pictures; the next four count the correct ones
     scratch: int
     frozen: int
     tuned: int
@@ -44,81 +51,84 @@ class Row:
     seconds: float
 
 
-def measure(plan: Plan) -> Row:
+def measure(plan: Plan, workspace: Workspace, machine: Machine) -> Row:
     """Race scratch, fine-tuned and frozen, then fit scikit-learn's logistic regression.
 
-    Raises UnavailableError, or DataError where a racer did not reach its end.
+    Raises UnavailableError without scikit-learn, and DataError if a racer did not finish.
     """
     began = time.monotonic()
-    lanes = replace(plan, extra_lanes=("frozen",))
-    ends = {event.lane: event for event in run_race(lanes) if isinstance(event, Finished)}
+    racers = replace(plan, extra_racers=("frozen",))
+    ends = {event.racer: event for event in run_race(racers, workspace, machine) if isinstance(event, Finished)}
     for end in ends.values():
         if end.reason != "done":
             raise DataError(
                 "refusal.terminal.bench",
                 task=plan.task,
                 network=plan.backbone,
-                examples=plan.examples,
+                examples_per_class=plan.examples_per_class,
                 seed=plan.seed,
-                lane=end.lane,
+                racer=end.racer,
                 reason=end.reason,
-                why=end.message or Line("refusal.terminal.wordless"),
+                why=end.message or Message("refusal.terminal.wordless"),
             )
     total = max(end.total for end in ends.values())
-    named = logistic(plan, this_machine().shared_by(3))
+    logistic_correct = logistic(plan, workspace, machine.shared_by(3))
     return Row(
         task=plan.task,
         network=plan.backbone,
-        px=race.side(plan),
-        examples=plan.examples,
+        image_size=input_size(plan, workspace),
+        examples_per_class=plan.examples_per_class,
         seed=plan.seed,
         epochs=plan.epochs,
         heldout=total,
         scratch=ends["scratch"].correct,
         frozen=ends["frozen"].correct,
-        tuned=ends["transfer"].correct,
-        logistic=named,
+        tuned=ends["pretrained"].correct,
+        logistic=logistic_correct,
         seconds=time.monotonic() - began,
     )
 
 
-def logistic(plan: Plan, machine: Machine) -> int:
-    """Held-out pictures that logistic regression (scikit-learn's defaults) names right on the features of a frozen racer.
+def logistic(plan: Plan, workspace: Workspace, machine: Machine) -> int:
+    """Count the correct held-out pictures of logistic regression (scikit-learn's defaults) on a frozen racer's features.
 
-    Both views of every training picture, as the racer has them. Raises UnavailableError without scikit-learn.
+    It is fitted on all cached views of every training picture. Raises UnavailableError without scikit-learn.
     """
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError:
         raise UnavailableError("refusal.terminal.sklearn") from None
-    drawn = finish(race.draw(plan)).to(machine.device)
-    model = backbones.build(plan.backbone, len(drawn.classes), plan.seed, pretrained=True).to(machine.device)
+    inputs = run_to_end(sample_inputs(plan, workspace))
+    data = inputs.data.to(machine.device)
+    model = pretrained.build(inputs.backbone, len(data.classes), plan.seed, pretrained=True).to(machine.device)
     frozen, _ = freezing.split(model, 1)
     freezing.freeze(frozen)
-    inputs = freezing.CachedInputs(frozen, drawn, plan.augmented, plan.seed, machine)
-    list(inputs.prepare())
-    list(inputs.prepare_heldout())
-    views, held = inputs.views.float().cpu(), inputs.heldout(slice(None)).float().cpu()
-    labels = drawn.training_labels.cpu().repeat(len(views))
-    fitted = LogisticRegression(max_iter=5000).fit(views.flatten(0, 1).numpy(), labels.numpy())
-    return int((torch.from_numpy(fitted.predict(held.numpy())) == drawn.heldout_labels.cpu()).sum())
+    features = CachedInputs(frozen, data, inputs.preprocessing, plan.augment, plan.seed, machine)
+    list(features.prepare())
+    list(features.prepare_heldout())
+    views, heldout = features.views.float().cpu(), features.heldout(slice(None)).float().cpu()
+    labels = data.training_labels.cpu().repeat(len(views))
+    classifier = LogisticRegression(max_iter=5000).fit(views.flatten(0, 1).numpy(), labels.numpy())
+    return int((torch.from_numpy(classifier.predict(heldout.numpy())) == data.heldout_labels.cpu()).sum())
 
 
-def plans(names: Sequence[str], networks: Iterable[str], seeds: int, epochs: int) -> Iterator[Plan]:
-    """Every set, network, number of pictures that the set has, and seed."""
+def plans(names: Sequence[str], networks: Iterable[str], seeds: int, epochs: int, workspace: Workspace) -> Iterator[Plan]:
+    """A plan for every network, picture set, number of pictures per class that the set has, and seed."""
     for network in networks:
         for name in names:
-            for examples in EXAMPLES:
+            for examples_per_class in EXAMPLES:
                 for seed in range(seeds):
-                    if examples <= tasks.find(name).training:
-                        yield Plan(task=name, backbone=network, examples=examples, seed=seed, epochs=epochs)
+                    if examples_per_class <= workspace.tasks.find(name).training:
+                        yield Plan(
+                            task=name, backbone=network, examples_per_class=examples_per_class, seed=seed, epochs=epochs
+                        )
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Means over seeds ± standard deviation, as Markdown."""
+def table(rows: Sequence[Row], backbones: BackboneRegistry) -> str:
+    """Mean accuracy over seeds ± standard deviation, as Markdown."""
 
-    def share(some: Sequence[Row], field: str) -> str:
-        values = [getattr(row, field) / row.heldout for row in some]
+    def accuracy(group: Sequence[Row], field: str) -> str:
+        values = [getattr(row, field) / row.heldout for row in group]
         return f"{statistics.fmean(values):.1%} ± {statistics.stdev(values) if len(values) > 1 else 0:.1%}"
 
     lines = [
@@ -127,31 +137,35 @@ def table(rows: Sequence[Row]) -> str:
     ]
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.task, row.network, row.examples), []).append(row)
-    for (task, network, examples), some in groups.items():
-        cells = [share(some, field) for field in ("scratch", "frozen", "logistic", "tuned")]
-        title = f"{backbones.find(network).title}, {some[0].px} px" if network in backbones.names() else network
-        lines.append(f"| {task} | {title} | {examples} | {some[0].heldout} | {' | '.join(cells)} | {len(some)} |")
+        groups.setdefault((row.task, row.network, row.examples_per_class), []).append(row)
+    for (task, network, examples_per_class), group in groups.items():
+        texts = " | ".join(accuracy(group, field) for field in ("scratch", "frozen", "logistic", "tuned"))
+        title = f"{backbones.find(network).title}, {group[0].image_size} px" if network in backbones.names() else network
+        lines.append(f"| {task} | {title} | {examples_per_class} | {group[0].heldout} | {texts} | {len(group)} |")
     return "\n".join(lines)
 
 
-def main(pictures: Sequence[Path], weights: Sequence[str], seeds: int, epochs: int, out: Path) -> int:
-    """Measure what `out` does not hold yet, a line a race, then print the table.
+def main(workspace: Workspace, pictures: Sequence[Path], weights: Sequence[str], seeds: int, epochs: int, out: Path) -> int:
+    """Measure the races that `out` does not contain yet, a line each, then print the table.
 
     weights: ARCHITECTURE=FILE, =FILE:px or =FILE:px:symmetric. Raises PlanError, DataError or UnavailableError.
     """
-    networks = ["resnet10", *map(backbones.add_text, weights)]
-    names = [tasks.add(path.name, finish(album.survey(path, path.stem))) for path in pictures]
+    networks = ["resnet10", *map(workspace.backbones.add_text, weights)]
+    names = [workspace.tasks.add(path.name, run_to_end(dataset.scan(path, path.stem))) for path in pictures]
     rows = [Row(**json.loads(line)) for line in out.read_text().splitlines()] if out.exists() else []
-    done = {(row.task, row.network, row.px, row.examples, row.seed, row.epochs) for row in rows}
-    every = plans(names, networks, seeds, epochs)
-    left = [p for p in every if (p.task, p.backbone, race.side(p), p.examples, p.seed, p.epochs) not in done]
+    done = {(row.task, row.network, row.image_size, row.examples_per_class, row.seed, row.epochs) for row in rows}
+    machine = this_machine()
+    remaining = [
+        p
+        for p in plans(names, networks, seeds, epochs, workspace)
+        if (p.task, p.backbone, input_size(p, workspace), p.examples_per_class, p.seed, p.epochs) not in done
+    ]
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("a") as file:
-        for number, plan in enumerate(left, 1):
-            row = measure(plan)
+        for number, plan in enumerate(remaining, 1):
+            row = measure(plan, workspace, machine)
             rows.append(row)
             print(json.dumps(asdict(row)), file=file, flush=True)
-            print(f"{number}/{len(left)}  {row}", flush=True)
-    print(table(rows))
+            print(f"{number}/{len(remaining)}  {row}", flush=True)
+    print(table(rows, workspace.backbones))
     return 0

@@ -1,4 +1,4 @@
-"""What can be taken away from a finished race, each as a file: code, networks, numbers, report, replay. Knows no page."""
+"""Files made from a finished race: script, networks, tables, report and replay."""
 
 from __future__ import annotations
 
@@ -8,64 +8,84 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from engine import race, tasks
+from engine.analysis.trained import Trained
+from engine.data.registry import anonymised
 from engine.errors import HeadStartError, PlanError, UnavailableError
-from engine.events import Event, RaceStarted, finish
-from engine.export import bundle, document, player, script, sheet, tables
+from engine.events import Event, RaceStarted
+from engine.export import tables
+from engine.export.replay import player
+from engine.export.report import document, sheet
+from engine.export.script.archive import archive
+from engine.export.weights import bundle
 from engine.plan import Plan
+from engine.progress import run_to_end
+from engine.race.inputs import sample_inputs
+from engine.race.previews import evaluation_previews
 from engine.recording import Stamp
-from engine.trained import Trained
+from engine.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Record:
-    """A race that is over: where and when, (seconds since the start, event) pairs, and its networks while they are kept."""
+    """A finished race: machine and date, (seconds since the start, event) pairs, and its networks while they are kept."""
 
     stamp: Stamp
     pairs: Sequence[tuple[float, Event]]
+    workspace: Workspace  # the registries of its pictures and backbone
     trained: Trained | None = None
 
     @property
     def started(self) -> RaceStarted:
-        """How it began. Raises UnavailableError where it ended before that."""
-        found = next((event for _, event in self.pairs if isinstance(event, RaceStarted)), None)
-        if found is None:
-            raise UnavailableError("refusal.take.early")
-        return found
+        """The RaceStarted event. Raises UnavailableError where the race ended before it."""
+        started = next((event for _, event in self.pairs if isinstance(event, RaceStarted)), None)
+        if started is None:
+            raise UnavailableError("refusal.export.early")
+        return started
 
     @property
     def plan(self) -> Plan:
-        """What was raced."""
+        """The settings of the race."""
         return Plan.from_json(self.started.plan)
 
     def networks(self) -> Trained:
-        """The trained networks. Raises UnavailableError where they are no longer here."""
+        """The trained networks. Raises UnavailableError where they are no longer kept."""
         if self.trained is None:
-            raise UnavailableError("refusal.take.gone")
+            raise UnavailableError("refusal.export.gone")
         return self.trained
 
     def pictures(self) -> np.ndarray | None:
-        """The held-out pictures that were shown during the race, (n, side, side, 3) uint8; None where they are not here."""
-        return look_at(self.plan, "heldout", self.started.shown)
+        """The pictures of `RaceStarted.shown`, (n, side, side, 3) uint8; None where they are unavailable."""
+        return previews_or_none(self.plan, self.workspace, "heldout", self.started.shown)
 
     def public(self) -> Sequence[tuple[float, Event]]:
-        """The pairs without the name under which one visitor's own pictures are kept: who knows it can see them."""
-        nameless = replace(self.started, plan=tasks.nameless(self.plan).to_json())
-        return [(seconds, nameless if event is self.started else event) for seconds, event in self.pairs]
+        """The pairs without the name of a visitor's private picture set, because that name gives access to the pictures."""
+        started = replace(self.started, plan=anonymised(self.plan).to_json())
+        return [(seconds, started if event is self.started else event) for seconds, event in self.pairs]
 
 
-def look_at(plan: Plan, split: Literal["heldout", "training"], rows: Sequence[int]) -> np.ndarray | None:
-    """Pictures of a race by their row, (n, side, side, 3) uint8; None where its set is not here. Fetches nothing."""
+def previews_or_none(
+    plan: Plan, workspace: Workspace, split: Literal["heldout", "training"], rows: Sequence[int]
+) -> np.ndarray | None:
+    """Pictures of a race by row, (n, side, side, 3) uint8; None where its dataset is not on this disk. Downloads nothing."""
     try:
-        if tasks.find(plan.task).is_here:
-            finish(tasks.open_task(plan.task))
-        return race.cells(plan, split, rows)
+        if workspace.tasks.find(plan.task).is_here:
+            run_to_end(workspace.tasks.open(plan.task))
+        return evaluation_previews(plan, workspace, split, rows)
     except HeadStartError:
         return None
 
 
-class Kind(NamedTuple):
-    """A kind of file: its name, what it is for a browser, and how it is made of a record, a language and notes."""
+def _script(record: Record) -> bytes:
+    plan, workspace = record.plan, record.workspace
+    return archive(plan, record.started, run_to_end(sample_inputs(plan, workspace)), workspace.tasks.find(plan.task).licence)
+
+
+def _page_inputs(record: Record) -> tuple[Stamp, Sequence[tuple[float, Event]], Workspace, np.ndarray | None]:
+    return record.stamp, record.pairs, record.workspace, record.pictures()
+
+
+class ExportFile(NamedTuple):
+    """A file format: the file's name, its media type, and the function of (record, language, notes) that makes it."""
 
     name: str
     media_type: str
@@ -73,33 +93,37 @@ class Kind(NamedTuple):
 
 
 ZIP, HTML, PNG, CSV = "application/zip", "text/html", "image/png", "text/csv"
-KINDS: Mapping[str, Kind] = {
-    "script": Kind("headstart-race.zip", ZIP, lambda r, *_: script.archive(r.plan, r.started, finish(race.draw(r.plan)))),
-    "weights": Kind("headstart-networks.zip", ZIP, lambda r, language, _: bundle.weights(r.networks(), language)),
-    "onnx": Kind("headstart-onnx.zip", ZIP, lambda r, language, _: bundle.onnx(r.networks(), language)),
-    "report": Kind("headstart-report.html", HTML, lambda r, *said: document.html(r.stamp, r.pairs, r.pictures(), *said)),
-    "picture": Kind("headstart-report.png", PNG, lambda r, *said: sheet.png(r.stamp, r.pairs, r.pictures(), *said)),
-    "replay": Kind("headstart-replay.html", HTML, lambda r, *_: player.page(r.stamp, r.pairs, r.pictures())),
-    "curves": Kind("headstart-curves.csv", CSV, lambda r, *_: tables.curves_csv(r.pairs)),
-    "answers": Kind("headstart-answers.csv", CSV, lambda r, *_: tables.answers_csv(r.pairs)),
-    "events": Kind("headstart-race.jsonl", "application/jsonl", lambda r, *_: tables.events_jsonl(r.stamp, r.public())),
+EXPORT_FILES: Mapping[str, ExportFile] = {
+    "script": ExportFile("headstart-race.zip", ZIP, lambda r, *_: _script(r)),
+    "weights": ExportFile("headstart-networks.zip", ZIP, lambda r, language, _: bundle.weights(r.networks(), language)),
+    "onnx": ExportFile("headstart-onnx.zip", ZIP, lambda r, language, _: bundle.onnx(r.networks(), language)),
+    "report": ExportFile("headstart-report.html", HTML, lambda r, *options: document.html(*_page_inputs(r), *options)),
+    "picture": ExportFile("headstart-report.png", PNG, lambda r, *options: sheet.png(*_page_inputs(r), *options)),
+    "replay": ExportFile("headstart-replay.html", HTML, lambda r, *_: player.page(*_page_inputs(r))),
+    "curves": ExportFile("headstart-curves.csv", CSV, lambda r, *_: tables.curves_csv(r.pairs)),
+    "answers": ExportFile("headstart-answers.csv", CSV, lambda r, *_: tables.predictions_csv(r.pairs)),
+    "events": ExportFile(
+        "headstart-race.jsonl", "application/jsonl", lambda r, *_: tables.events_jsonl(r.stamp, r.public())
+    ),
 }
 
 
-def can_take(record: Record) -> tuple[str, ...]:
-    """The kinds of file that can be made of this race here and now."""
-    needs = {"weights": record.trained is not None, "onnx": record.trained is not None and bundle.can_onnx()}
-    return tuple(kind for kind in KINDS if needs.get(kind, True))
+def can_export(record: Record) -> tuple[str, ...]:
+    """The formats in which this race can be exported now."""
+    availability = {"weights": record.trained is not None, "onnx": record.trained is not None and bundle.can_onnx()}
+    return tuple(name for name in EXPORT_FILES if availability.get(name, True))
 
 
-def take(kind: str, record: Record, language: str = "en", notes: str = "") -> tuple[str, bytes]:
-    """One file to take away from a race: its name and its bytes.
+def export_file(file_format: str, record: Record, language: str = "en", notes: str = "") -> tuple[str, bytes]:
+    """Export a race as one file; returns its name and its bytes.
 
-    Raises PlanError for an unknown kind, UnavailableError or DataError where it cannot be made of this race here.
+    `file_format`: a key of `EXPORT_FILES`. Raises PlanError for an unknown format, UnavailableError or DataError where this
+    race cannot be exported in it.
     """
-    if kind not in KINDS:
-        raise PlanError("refusal.take.kind", kind=repr(kind), kinds=", ".join(KINDS))
-    made = KINDS[kind].make(record, language, notes)
-    if isinstance(made, str):  # Excel takes a table for Latin-1 unless its first bytes say otherwise
-        made = made.encode("utf-8-sig" if KINDS[kind].media_type == CSV else "utf-8")
-    return KINDS[kind].name, made
+    if file_format not in EXPORT_FILES:
+        raise PlanError("refusal.export.kind", kind=repr(file_format), kinds=", ".join(EXPORT_FILES))
+    name, media_type, make = EXPORT_FILES[file_format]
+    content = make(record, language, notes)
+    if isinstance(content, str):  # without a byte order mark Excel reads a CSV file as Latin-1
+        content = content.encode("utf-8-sig" if media_type == CSV else "utf-8")
+    return name, content

@@ -1,4 +1,4 @@
-"""Several files as one zip, made in memory. Knows names and bytes, nothing of what they are."""
+"""Several files as one zip, made in memory."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Iterable
 from engine.device import free_memory
 from engine.errors import UnavailableError
 
-PACKED = (".webp", ".safetensors", ".onnx")  # endings of files that do not get smaller
+INCOMPRESSIBLE = (".webp", ".safetensors", ".onnx")  # files that deflate does not make smaller
 
 
 def pack(files: Iterable[tuple[str, bytes]], need: int) -> bytes:
-    """A zip of these files, each made when its turn comes and dated 1980, so that one race gives one zip.
+    """A zip of these files, which may be a generator. All are dated 1980, so that the same race gives the same bytes.
 
-    `need`: bytes of memory that making them takes, about. Raises UnavailableError where so many are not free: a race beside
-    it would be killed.
+    `need`: the memory that this takes, in bytes, estimated. Raises UnavailableError where less is free, because a race in
+    the same process would be killed.
     """
     free = free_memory()
     if need > free:
-        raise UnavailableError("refusal.take.memory", need=need / 1e9, free=free / 1e9)
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w") as archive:
+        raise UnavailableError("refusal.export.memory", need=need / 1e9, free=free / 1e9)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files:
             entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16  # else nobody may read the file once it is unpacked
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16  # read permission; ZipInfo sets none
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(INCOMPRESSIBLE) else zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
-    return into.getvalue()  # the buffer itself: CPython copies nothing here
+    return buffer.getvalue()  # CPython does not copy the buffer here

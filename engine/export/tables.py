@@ -1,65 +1,68 @@
-"""A race as tables to take away: its events as JSON lines, its curves and its answers as CSV. Sees only events."""
+"""A race as tables: its events as JSON lines, its accuracy curves and final predictions as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
 from engine import recording
-from engine.events import Evaluated, Event, Judged, RaceStarted
+from engine.events import Evaluated, Event, Predicted, RaceStarted
 from engine.recording import Stamp
 
 Pairs = Iterable[tuple[float, Event]]  # (seconds since the start, event)
 
-CURVES = ("lane", "kind", "step", "epoch", "pictures", "seconds", "correct", "total", "accuracy", "low", "high")
-DIGITS = 6  # after the dot: more than any of these numbers is sure of
+CURVES = ("racer", "kind", "step", "epoch", "pictures", "seconds", "correct", "total", "accuracy", "low", "high")
+DIGITS = 6  # decimal places
 
-# What a spreadsheet may take for a formula, in full width too; at the start of a cell, or after what another spreadsheet
-# takes for the end of one (OWASP, "CSV injection")
+# Characters that start a formula in a spreadsheet, full-width ones included: at the start of a cell, or after a character
+# that may separate cells (OWASP, "CSV injection")
 _FORMULA = re.compile(r'(^|[;,|\t\r\n"])(?=\s*[=+\-@＝＋－＠])')
 
 
 def events_jsonl(stamp: Stamp, pairs: Pairs) -> str:
-    """Everything that was told of a race, one JSON line each: a recording, as `python -m engine replay` reads it."""
+    """All events of a race, one JSON line each: a recording, as `python -m engine replay` reads it."""
     return "".join([recording.header(stamp), *(recording.line(seconds, event) for seconds, event in pairs)])
 
 
 def curves_csv(pairs: Pairs) -> str:
-    """The accuracy curves, one row a point: how many held-out pictures were named right, and the 95 % interval.
+    """The accuracy curves, one row for each point: correct predictions for held-out pictures, with the 95 % interval.
 
-    `kind` is exact (all held-out pictures at one step) or rolling (an estimate over the last few steps); `seconds` are the
-    racer's own compute time; `accuracy`, `low` and `high` are shares. RFC 4180, with a header.
+    `kind` is "exact" (all held-out pictures at one step) or "rolling" (an estimate over the last few steps); `seconds` is
+    the racer's compute time; `accuracy`, `low` and `high` are fractions. RFC 4180, with a header.
     """
     return _csv(CURVES, [_point(event) for _, event in pairs if isinstance(event, Evaluated)])
 
 
-def answers_csv(pairs: Pairs) -> str:
-    """What each racer that reached its end called each held-out picture: one row a picture, numbered from 0.
+def predictions_csv(pairs: Pairs) -> str:
+    """The final predictions of every racer that finished: one row for each held-out picture, numbered from 0.
 
-    For every lane: the class it named, its confidence (0..1), and 1 where that was right, else 0. RFC 4180, with a header.
-    Class names are what somebody wrote: one that a spreadsheet could take for a formula begins with an apostrophe, and a
-    file is best written as utf-8-sig, by which Excel knows other letters than English ones.
+    Columns of a racer: the predicted class, its confidence (0..1), and 1 where it is correct, else 0. RFC 4180, with a
+    header. An apostrophe is put before a class name that a spreadsheet could read as a formula. Write the file as
+    utf-8-sig, so that Excel shows letters that are not ASCII.
     """
     events = [event for _, event in pairs]
     started = next((event for event in events if isinstance(event, RaceStarted)), None)
-    judged = [event for event in events if isinstance(event, Judged)]
-    columns = ["row", "class", *(f"{j.lane}_{what}" for j in judged for what in ("named", "confidence", "right"))]
+    racers = [event for event in events if isinstance(event, Predicted)]
+    columns = ["row", "class", *(f"{r.racer}_{field}" for r in racers for field in ("predicted", "confidence", "right"))]
     if started is None:
         return _csv(columns, [])
-    names = [_harmless(name) for name in started.classes]
+    names = [_without_formula(name) for name in started.classes]
     rows = []
     for row, label in enumerate(started.labels):
-        told = [(names[j.named[row]], round(j.confidence[row], DIGITS), int(j.named[row] == label)) for j in judged]
-        rows.append([row, names[label], *(cell for cells in told for cell in cells)])
+        predictions = [
+            (names[r.predicted[row]], round(r.confidence[row], DIGITS), int(r.predicted[row] == label)) for r in racers
+        ]
+        rows.append([row, names[label], *itertools.chain.from_iterable(predictions)])
     return _csv(columns, rows)
 
 
 def _point(event: Evaluated) -> list[object]:
     shares = (event.correct / event.total, event.low, event.high)
     return [
-        event.lane,
+        event.racer,
         "exact" if event.is_exact else "rolling",
         event.step,
         round(event.epoch, DIGITS),
@@ -71,8 +74,8 @@ def _point(event: Evaluated) -> list[object]:
     ]
 
 
-def _harmless(name: str) -> str:
-    """The name as text in every spreadsheet."""
+def _without_formula(name: str) -> str:
+    """The name with an apostrophe before each part that a spreadsheet could read as a formula."""
     return _FORMULA.sub(r"\1'", name)
 
 

@@ -1,0 +1,1 @@
+"""Rooms: the presenter's view and the phones' page."""

@@ -1,0 +1,1 @@
+"""Why one racer is ahead."""

@@ -1,0 +1,1 @@
+"""Predictions before a race."""

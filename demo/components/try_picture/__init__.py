@@ -1,0 +1,1 @@
+"""Try your own picture."""

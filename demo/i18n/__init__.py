@@ -1,0 +1,1 @@
+"""The page's sentences and the visitor's language."""

@@ -1,0 +1,1 @@
+"""Races on the server: queue, rows, streams, limits, API."""

@@ -1,0 +1,1 @@
+"""Pictures that visitors upload, and which picture sets and networks are available."""

@@ -1,0 +1,1 @@
+"""Analysis of the networks of a finished race: predictions, activation maps and features."""

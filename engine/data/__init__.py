@@ -1,0 +1,1 @@
+"""Picture data: reading files, building datasets, the catalogue, sampling and augmentation."""

@@ -1,0 +1,1 @@
+"""Downloads: mirrors, and resumable, verified transfers into the cache folder."""

@@ -1,0 +1,1 @@
+"""A static page that lists a folder of replays."""

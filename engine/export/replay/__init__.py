@@ -1,0 +1,1 @@
+"""Exports a recorded race as one HTML file that plays it."""

@@ -1,0 +1,1 @@
+"""The report of a race: one page of HTML or PNG."""

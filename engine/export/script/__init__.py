@@ -1,0 +1,1 @@
+"""Exports a race as a script and a notebook of plain PyTorch."""

@@ -1,0 +1,1 @@
+"""Exports the networks of a race as safetensors and ONNX."""

@@ -1,0 +1,1 @@
+"""Sentences in every language of the page, and how names are shown in them."""

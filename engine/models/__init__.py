@@ -1,0 +1,1 @@
+"""Networks: architectures split into stages, pretrained weights, freezing."""

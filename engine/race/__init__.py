@@ -1,0 +1,1 @@
+"""A race: several trainings side by side, and an estimate of its duration."""
