@@ -56,7 +56,7 @@ def theme() -> gr.themes.Base:
 def css() -> str:
     """All style sheets of the page, with the colours above as CSS variables."""
     inks: dict[str, Ink] = {**RACERS, "chance": CHANCE, "learning": LEARNING, "grid": GRID, "ink": TEXT}
-    inks |= {name: PAGE_INKS[name] for name in ("correct", "incorrect")}
+    inks |= {"muted": PAGE_INKS["soft"], **{name: PAGE_INKS[name] for name in ("edge", "correct", "incorrect")}}
     light = "".join(f"--hs-{name}:{ink.light};" for name, ink in inks.items())
     dark = "".join(f"--hs-{name}:{ink.dark};" for name, ink in inks.items())
     light += f"--hs-action:{RACERS['pretrained'].light};"  # of buttons; white text on it is readable in both modes

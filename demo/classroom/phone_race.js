@@ -70,7 +70,7 @@ export class RaceView {
   /** @param {string} racer */
   #card(racer) {
     const { $, translate, config } = this.page, node = make("article", "card"), parts = { number: make("b", "", "–"), phase: make("small") };
-    node.classList.add(`racer-${racer}`, config.main_racers.includes(racer) ? "rival" : "extra");
+    node.classList.add(`racer-${racer}`, config.main_racers.includes(racer) ? "main-racer" : "extra");
     node.append(make("h3", "", translate(`racer.${racer}`)), parts.number, parts.phase);
     $("#cards").append(node);
     return parts;

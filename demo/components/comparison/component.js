@@ -1,7 +1,7 @@
 // The comparison table: stores the visitor's finished races in this browser, and sorts them.
 import { nest, on } from "../../../engine/export/lib/dom.js";
 import { fill } from "../../../engine/export/lib/format.js";
-import { isDone } from "../../../engine/export/lib/reducer.js";
+import { isDone, MAIN_RACERS } from "../../../engine/export/lib/reducer.js";
 import { channel, onAnnounced, threshold } from "../lib/race.js";
 import { onChangeElsewhere, readList, writeList } from "../lib/store.js";
 import { toCsv } from "./csv.js";
@@ -12,7 +12,6 @@ import { toCsv } from "./csv.js";
 
 const MAX_RACES = 30, STORE = "races";
 const MAX_REMOVED = 100, REMOVED = "removed"; // ids of removed races: a reload reads the log of the newest race again
-const MAIN_RACERS = ["scratch", "pretrained"];
 const SAVED_MS = 1000, COPIED_MS = 1500;
 
 /** @param {number} share */

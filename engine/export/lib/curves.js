@@ -1,5 +1,6 @@
 // Draws the curves of a race as SVG, from rows of events.
 // The page's CSS sets --ink, --soft, --grid and --paper, and one class `racer-NAME` per racer sets --racer and --dash (player.css).
+import { MAIN_RACERS } from "./reducer.js";
 
 /** @typedef {import("./reducer.js").Row} Row */
 /** @typedef {{ x: number, y: number, low: number, high: number }} Point */
@@ -15,7 +16,6 @@
  */
 
 export class Curves {
-  static MAIN_RACERS = ["scratch", "pretrained"];
 
   /** @type {Row[]} */
   rows = [];
@@ -162,7 +162,7 @@ export class Curves {
     const { main, rolling } = this.points[racer];
     /** @param {{ x: number, y: number }[]} points */
     const path = (points) => points.map((p, k) => `${k ? "L" : "M"}${this.x(p.x).toFixed(1)} ${this.y(p.y).toFixed(1)}`).join("");
-    const group = Curves.node("g", { class: `racer-${racer} ${Curves.MAIN_RACERS.includes(racer) ? "rival" : "extra"}`, "data-racer": racer });
+    const group = Curves.node("g", { class: `racer-${racer} ${MAIN_RACERS.includes(racer) ? "main-racer" : "extra"}`, "data-racer": racer });
     if (this.metric === "loss") {
       group.append(Curves.node("path", { d: path(main), class: "loss" }));
       return [group];
@@ -175,7 +175,7 @@ export class Curves {
     }
     group.append(Curves.node("path", { d: path(rolling), class: "rolling" }));
     group.append(Curves.node("path", { d: path(main), class: "exact" }));
-    const size = main.length > 60 ? 3 : Curves.MAIN_RACERS.includes(racer) ? 5 : 4;
+    const size = main.length > 60 ? 3 : MAIN_RACERS.includes(racer) ? 5 : 4;
     for (const p of main) group.append(Curves.marker(racer, this.x(p.x), this.y(p.y), size));
     return [group];
   }
@@ -192,7 +192,7 @@ export class Curves {
     /** @param {Record<string, unknown>} attributes */
     const stroke = (attributes) => Curves.node("line", { x1: 1, x2: 43, y1: 8, y2: 8, ...attributes });
     const items = this.racers.map((racer) => entry(
-      `racer-${racer} ${Curves.MAIN_RACERS.includes(racer) ? "rival" : "extra"}`, this.translate(`racer.${racer}`),
+      `racer-${racer} ${MAIN_RACERS.includes(racer) ? "main-racer" : "extra"}`, this.translate(`racer.${racer}`),
       stroke({ class: this.metric === "loss" ? "loss" : "exact" }),
       ...(this.metric === "loss" ? [] : [Curves.marker(racer, 22, 8, 5)]),
     ));

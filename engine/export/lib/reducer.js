@@ -27,6 +27,9 @@
  * @property {Row | null} ended the log is complete
  */
 
+/** The racers of every race, in the order of their curves; the others are extra. */
+export const MAIN_RACERS = ["scratch", "pretrained"];
+
 /** @returns {RaceState} */
 export const emptyRace = () => ({
   started: null, plan: null, racers: {}, preparing: null, standing: null, finished: null, ended: null,
