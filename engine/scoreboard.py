@@ -52,7 +52,7 @@ class Curve:
     phases: list[PhaseStarted] = field(default_factory=list)
     losses: list[Stepped] = field(default_factory=list)
     points: list[Evaluated] = field(default_factory=list)
-    answers: list[PreviewPredicted] = field(default_factory=list)
+    previews: list[PreviewPredicted] = field(default_factory=list)
     weight_probes: list[WeightsProbed] = field(default_factory=list)
     predictions: Predicted | None = None
     finished: Finished | None = None
@@ -131,7 +131,7 @@ class Scoreboard:
         elif isinstance(event, Prepared):
             curve.steps, curve.parameters, curve.learning = event.steps, event.parameters, event.learning
         elif isinstance(event, PreviewPredicted):
-            curve.answers.append(event)
+            curve.previews.append(event)
         elif isinstance(event, WeightsProbed):
             curve.weight_probes.append(event)
         elif isinstance(event, Predicted):

@@ -85,7 +85,7 @@ def list_zip(path: Path, title: str, max_files: int = MAX_FILES, max_directory: 
         if declared > max_files:
             raise DataError("refusal.listing.members", title=title, given=declared, most=max_files)
         if directory_size > max_directory:
-            raise DataError("refusal.listing.list", title=title, given=directory_size / 1e6, most=max_files)
+            raise DataError("refusal.listing.list", title=title, given=directory_size / 1e6, most=max_directory / 1e6)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except FileNotFoundError:

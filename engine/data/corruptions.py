@@ -36,8 +36,8 @@ def preprocessing(plan: Plan, image_size: int, pretraining: Statistics) -> Prepr
     return Preprocessing(image_size, mean, std, order)
 
 
-def apply(plan: Plan, data: RaceData) -> RaceData:
-    """Apply the inverted colours and shuffled training labels of this plan."""
+def corrupt(plan: Plan, data: RaceData) -> RaceData:
+    """Invert the colours and shuffle training labels as the plan says; patches are shuffled later, by `Preprocessing`."""
     labels, training, heldout = data.training_labels, data.training, data.heldout
     if plan.label_noise > 0:
         labels = shuffle_labels(labels, plan.label_noise, plan.seed)
@@ -46,7 +46,7 @@ def apply(plan: Plan, data: RaceData) -> RaceData:
     return replace(data, training=training, heldout=heldout, training_labels=labels)
 
 
-def alter(plan: Plan, images: Tensor) -> Tensor:
+def corrupt_for_display(plan: Plan, images: Tensor) -> Tensor:
     """Corrupt pictures for display, (N, 3, H, W) uint8: patches shuffled and colours inverted as the plan says."""
     if plan.shuffle_grid > 1:
         images = augmentation.shuffle_patches(images, draw_patch_order(plan.shuffle_grid, images.shape[-1], plan.seed))

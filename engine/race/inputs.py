@@ -32,7 +32,7 @@ def sample_inputs(plan: Plan, workspace: Workspace) -> Generator[Progressed, Non
     backbone, image_size = workspace.backbones.find(plan.backbone), input_size(plan, workspace)
     data = yield from sample_data(workspace.tasks, plan.task, plan.examples_per_class, plan.seed, image_size)
     preprocessing = corruptions.preprocessing(plan, image_size, (backbone.mean, backbone.std))
-    return RaceInputs(backbone, corruptions.apply(plan, data), preprocessing)
+    return RaceInputs(backbone, corruptions.corrupt(plan, data), preprocessing)
 
 
 def prepare(plan: Plan, workspace: Workspace) -> Generator[Progressed, None, RaceInputs]:

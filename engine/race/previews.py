@@ -19,7 +19,7 @@ def class_preview(plan: Plan, workspace: Workspace, class_index: int, count: int
     Raises PlanError where the task has too few examples, UnavailableError where the set is not open.
     """
     images = sample_class(workspace.tasks, plan.task, class_index, plan.examples_per_class, plan.seed, count)
-    return np.concatenate(list(corruptions.alter(plan, images).permute(0, 2, 3, 1).numpy()), 1)
+    return np.concatenate(list(corruptions.corrupt_for_display(plan, images).permute(0, 2, 3, 1).numpy()), 1)
 
 
 def evaluation_previews(
@@ -35,4 +35,4 @@ def evaluation_previews(
     the plan says. Raises PlanError for a row out of range, UnavailableError where the set is not open.
     """
     images = sample_rows(workspace.tasks, plan.task, split, plan.examples_per_class, plan.seed, rows, image_size)
-    return corruptions.alter(plan, images).permute(0, 2, 3, 1).numpy()
+    return corruptions.corrupt_for_display(plan, images).permute(0, 2, 3, 1).numpy()

@@ -144,7 +144,7 @@ def test_the_previews_show_the_latest_predictions_and_keep_their_size(visitor: P
             visitor.send([row])
     assert page.locator(".hs-why-strip").bounding_box() == box
     for racer in ("scratch", "pretrained"):
-        last = board.curves[racer].answers[-1]
+        last = board.curves[racer].previews[-1]
         names = page.locator(f".hs-why-strip [role=cell][data-racer={racer}] .hs-why-name").all_inner_texts()
         assert names == [board.started.classes[predicted] for predicted in last.predicted]
         marks = page.locator(f".hs-why-strip [role=cell][data-racer={racer}] .hs-why-mark").all_inner_texts()

@@ -53,7 +53,7 @@ def trained(
     preprocessing = corruptions.preprocessing(plan, plan.image_size, (drawn.preprocessing.mean, drawn.preprocessing.std))
     return Trained(
         plan,
-        corruptions.apply(plan, drawn.data),
+        corruptions.corrupt(plan, drawn.data),
         preprocessing,
         {racer: network(name, k, len(drawn.data.classes)) for k, racer in enumerate(racers)},
     )

@@ -134,7 +134,7 @@ def _columns(language: str) -> tuple[str, ...]:
 
 def _shown(board: Scoreboard, started: RaceStarted, racers: Sequence[str]) -> tuple[tuple[str, dict[str, Prediction]], ...]:
     """The class of each shown picture, and the last predictions of scratch and pretrained for it."""
-    last = {name: board.curves[name].answers[-1] for name in MAIN_RACERS if name in racers and board.curves[name].answers}
+    last = {name: board.curves[name].previews[-1] for name in MAIN_RACERS if name in racers and board.curves[name].previews}
     shown = []
     for k, row in enumerate(started.shown):
         label = started.labels[row]

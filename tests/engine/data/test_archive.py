@@ -167,7 +167,7 @@ def test_too_many_files_are_refused_before_their_list_is_read(
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the whole list was read"))
     assert zip_refusal(path, max_files=19) == "set.zip has 20 files; at most 19 are looked at"
     assert zip_refusal(path, max_directory=listed - 1) == (
-        "set.zip is refused: its list of files alone has 0 MB; at most 100,000 files are looked at"
+        "set.zip is refused: its list of files alone has 0 MB; at most 0 MB are read"
     )
 
 

@@ -41,12 +41,12 @@ def test_a_patch_keeps_its_content() -> None:
 
 def test_a_plan_without_corruptions_changes_no_picture(drawn: RaceInputs) -> None:
     plan = Plan()
-    assert torch.equal(corruptions.alter(plan, drawn.data.training), drawn.data.training)
+    assert torch.equal(corruptions.corrupt_for_display(plan, drawn.data.training), drawn.data.training)
 
 
 def test_inverting_twice_restores_the_picture() -> None:
     plan, images = Plan(invert_colors=True), pictures(8)
-    assert torch.equal(corruptions.alter(plan, corruptions.alter(plan, images)), images)
+    assert torch.equal(corruptions.corrupt_for_display(plan, corruptions.corrupt_for_display(plan, images)), images)
 
 
 def test_shuffled_labels_keep_the_size_of_every_class() -> None:
@@ -59,7 +59,7 @@ def test_shuffled_labels_keep_the_size_of_every_class() -> None:
 
 def test_both_splits_are_corrupted_alike_and_heldout_labels_never_change(drawn: RaceInputs) -> None:
     plan = Plan(shuffle_grid=4, invert_colors=True, label_noise=1.0)
-    corrupted = corruptions.apply(plan, drawn.data)
+    corrupted = corruptions.corrupt(plan, drawn.data)
     assert torch.equal(corrupted.heldout, 255 - drawn.data.heldout)
     assert corruptions.preprocessing(plan, 32, (IMAGENET_MEAN, IMAGENET_STD)).patch_order is not None
     assert torch.equal(corrupted.heldout_labels, drawn.data.heldout_labels)
