@@ -56,7 +56,7 @@ class Availability:
             weights = [self._backbones.find(name).weights for name in self._backbones.names()]
             sources = [self._tasks.source(name)[0] for name in self._tasks.names()]
             hosts = Reachability()
-            addresses = [source for source in (*sources, *weights) if source and not isinstance(source, Path)]
+            addresses = [source for source in (*sources, *weights) if isinstance(source, Address)]
             for url, address in sorted({address.url: address for address in addresses}.items()):
                 self._reasons[url] = self._obstacle(address, hosts)
             self._checked = self._now()
@@ -139,7 +139,7 @@ class Availability:
         backbone = self._backbones.find(name)
         if weights_are_here(backbone):
             return None
-        return self._reason("" if isinstance(backbone.weights, Path) else backbone.weights.url, language)
+        return self._reason(backbone.weights.url if isinstance(backbone.weights, Address) else "", language)
 
     def _reason(self, url: str, language: str) -> str | None:
         if url not in self._reasons:

@@ -1,6 +1,6 @@
-"""torchvision's architectures, each split into named stages, head last.
+"""Architectures of torchvision and timm, each split into named stages, head last.
 
-A table for each family of architectures says which of torchvision's modules make up which stage. Splitting copies nothing:
+A table for each family of architectures says which of a model's modules make up which stage. Splitting copies nothing:
 the stages are the model's own modules and parameters, and run one after the other they compute what the model computes.
 
 The tables follow three rules:
@@ -25,29 +25,34 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-Stages = Mapping[str, str]  # stage -> torchvision's names of its modules, in order; "a.1:3" are a's children 1 and 2
+Stages = Mapping[str, str]  # stage -> the model's names of its modules, in order; "a.1:3" are a's children 1 and 2
 
 SMALLEST = 32  # px, as in CIFAR: most networks would take smaller pictures, but no task here has any
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One of torchvision's architectures: its input sizes, its constructor and its stages."""
+    """An architecture: its input sizes, its constructor and its stages."""
 
-    name: str  # torchvision's: "resnet18"
+    name: str  # that of the library: "resnet18"
     title: str  # for people: "ResNet-18"
     image_size: int  # side in pixels for which its ImageNet-1k weights (IMAGENET1K_V1) were trained
     smallest: int  # least side in pixels
     is_fixed: bool  # no other side than `image_size` is possible
     head: tuple[str, ...]  # the head's names in the state dict, with those of Inception's auxiliary head
-    build: partial[nn.Module]  # number of classes -> torchvision's model, randomly initialised, with so many outputs
+    build: partial[nn.Module]  # number of classes -> the library's model, randomly initialised, with so many outputs
     stages: Stages
     scratch_lr: float = 4e-3  # AdamW's peak learning rate from scratch, for batches of 32
     fine_tuning_lr: float = 1e-3  # of its last pretrained stage
 
     @property
+    def is_from_timm(self) -> bool:
+        """Whether the constructor needs timm."""
+        return self.build.func is efficientnet_lite0
+
+    @property
     def head_layer(self) -> str:
-        """torchvision's name of the last linear layer."""
+        """The model's name of its last linear layer."""
         return self.head[0].removesuffix(".weight")
 
     def split(self, model: nn.Module) -> OrderedDict[str, nn.Module]:
@@ -168,6 +173,14 @@ _EFFICIENTNET: Stages = {
     "stage4": "features.6:9 avgpool +flatten",
     "head": "classifier.0:2",
 }
+_EFFICIENTNET_LITE: Stages = {  # timm's
+    "stem": "conv_stem bn1 blocks.0",
+    "stage1": "blocks.1",
+    "stage2": "blocks.2",
+    "stage3": "blocks.3:5",
+    "stage4": "blocks.5:7 conv_head bn2 global_pool",
+    "head": "classifier",
+}
 
 _CONVNEXT: Stages = {
     "stem": "features.0",
@@ -222,7 +235,7 @@ _SWIN: Stages = {
 
 
 def split_into_stages(stages: Stages, model: nn.Module) -> OrderedDict[str, nn.Module]:
-    """The stages of a torchvision model in the order of the table, sharing its modules and parameters."""
+    """The stages of a model in the order of the table, sharing its modules and parameters."""
     split: OrderedDict[str, nn.Module] = OrderedDict()
     for stage, names in stages.items():
         parts = OrderedDict(part for name in names.split() for part in _parts(model, name))
@@ -247,7 +260,7 @@ def _parts(model: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
     return [(last, dict(children)[last])]
 
 
-# The source of the next three functions is copied into exported programs, so they use torchvision only
+# The source of the next four functions is copied into exported programs, so they use torchvision and timm only
 
 
 def resnet10(classes: int, zero_init_residual: bool = False) -> models.ResNet:
@@ -269,6 +282,13 @@ def squeezenet(classes: int) -> models.SqueezeNet:
     nn.init.zeros_(linear.bias)
     model.classifier = nn.Sequential(nn.Dropout(0.5), linear)
     return model
+
+
+def efficientnet_lite0(classes: int) -> nn.Module:
+    """timm's EfficientNet-Lite0 with the BatchNorm of the published weights: 1e-3 is added to the variance, not 1e-5."""
+    import timm  # takes a second, so only where it is used
+
+    return timm.create_model("efficientnet_lite0", num_classes=classes, bn_eps=1e-3)
 
 
 def from_torchvision(name: str, classes: int, **settings: bool) -> nn.Module:
@@ -326,6 +346,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     row.name: row
     for row in (
         _row("resnet10", "ResNet-10", _RESNET, "fc", resnet10, image_size=64),
+        _row("efficientnet_lite0", "EfficientNet-Lite0", _EFFICIENTNET_LITE, "classifier", efficientnet_lite0),
         _row("resnet18", "ResNet-18", _RESNET, "fc", zero_init_residual=True),
         _row("resnet34", "ResNet-34", _RESNET, "fc", zero_init_residual=True),
         _row("resnet50", "ResNet-50", _RESNET, "fc", zero_init_residual=True),

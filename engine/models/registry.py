@@ -1,4 +1,4 @@
-"""The backbones of races by name: the embedded one, torchvision's, and added checkpoints."""
+"""The backbones of races by name: those of the box, torchvision's, and added checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.data.preprocessing import NORMALISATIONS
 from engine.errors import PlanError
 from engine.i18n.messages import joined_message
 from engine.models.architectures import ARCHITECTURES
-from engine.models.pretrained import Backbone, check_fit, embedded, published
+from engine.models.pretrained import Backbone, check_fit, efficientnet_lite0, embedded, published
 from engine.models.stages import check_input_size
 
 
@@ -17,10 +17,11 @@ class BackboneRegistry:
     """The backbones of one program by name."""
 
     def __init__(self, backbones: Iterable[Backbone] | None = None):
-        """Without `backbones`: the embedded one and all of torchvision's."""
+        """Without `backbones`: the two that need no download, and all of torchvision's."""
         if backbones is None:
-            others = (published(architecture) for name, architecture in ARCHITECTURES.items() if name != "resnet10")
-            backbones = embedded(), *others
+            included = {backbone.name: backbone for backbone in (embedded(), efficientnet_lite0())}
+            others = (published(architecture) for name, architecture in ARCHITECTURES.items() if name not in included)
+            backbones = *included.values(), *others
         self._backbones = {backbone.name: backbone for backbone in backbones}
 
     def names(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class Stage:
     name: str
     shape: tuple[int, ...]  # of its output for one picture: (channels, height, width), (tokens, features) or (features,)
     parameters: int
-    activations: int = 0  # values in the outputs of all its layers for one picture, which training keeps in memory
+    activations: int = 0  # values in the outputs of its layers for one picture, which training keeps; not those in place
 
 
 def stages(backbone: Backbone, classes: int, image_size: int = 0) -> tuple[Stage, ...]:
@@ -54,10 +54,11 @@ def _measure(name: str, classes: int, image_size: int) -> tuple[Stage, ...]:
         count += output.numel()
 
     for module in model.modules():
-        if not list(module.children()):
+        if not list(module.children()) and not getattr(module, "inplace", False):
             module.register_forward_hook(count_activations)
     facts = []
     for stage_name, stage in model.named_children():
-        count, x = 0, stage(x)
+        count = 0
+        x = stage(x)
         facts.append(Stage(stage_name, tuple(x.shape[1:]), sum(p.numel() for p in stage.parameters()), count))
     return tuple(facts)

@@ -1,4 +1,4 @@
-"""A race as a zip: its script and notebook, its pictures, and the pretrained weights that torchvision does not publish."""
+"""A race as a zip: its script and notebook, its pictures, and pretrained weights that torchvision does not download."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from engine import sentences
+from engine.download.fetch import Address
 from engine.events import RaceStarted
 from engine.export.packing import pack
 from engine.export.script.notebook import notebook
@@ -43,7 +44,7 @@ def _files(plan: Plan, started: RaceStarted, inputs: RaceInputs, licence: str) -
     yield "README.txt", "\n\n".join(_readme(started, licence, language) for language in LANGUAGES).encode() + b"\n"
     yield "race.py", code.encode()
     yield "race.ipynb", notebook(code).encode()
-    if isinstance(backbone.weights, Path):
+    if not isinstance(backbone.weights, Address):
         yield "weights.safetensors", _weights(backbone)
     for split, images, labels in (
         ("train", data.training, data.training_labels),
@@ -74,7 +75,7 @@ def folder_names(classes: Sequence[str]) -> list[str]:
 
 
 def _weights(backbone: Backbone) -> bytes:
-    """The pretrained weights as safetensors: the project's file, or a visitor's checkpoint without its head, renamed."""
+    """The pretrained weights as safetensors: the project's file, or another checkpoint without its head, renamed."""
     if isinstance(backbone.weights, Path) and not backbone.is_own:
         return backbone.weights.read_bytes()
     model = backbone.architecture.build(2)

@@ -13,6 +13,7 @@ from torch import nn
 
 from engine import rng
 from engine.data import augmentation, corruptions
+from engine.download.fetch import Address
 from engine.events import RaceStarted
 from engine.export.source import call, source
 from engine.export.templates import render_program
@@ -44,7 +45,8 @@ def script(plan: Plan, started: RaceStarted, backbone: Backbone) -> str:
         rng=rng,
         phases=phases,
         optimizers=optimizers,
-        file=isinstance(backbone.weights, Path),
+        file=not isinstance(backbone.weights, Address),
+        timm=architecture.is_from_timm,
         random=any(racer.name == "random" for racer in racers),
         scaled=architecture.name.startswith("convnext"),
         alone=any(

@@ -144,6 +144,7 @@ def _program(trained: Trained, name: str) -> str:
         augmentation=augmentation,
         title=architecture.title,
         build=architecture.build,
+        timm=architecture.is_from_timm,
         invert_colors=trained.plan.invert_colors,
         shuffled=trained.preprocessing.patch_order is not None,
         racer=repr("pretrained" if "pretrained" in trained.racers else trained.racers[0]),
@@ -153,6 +154,8 @@ def _program(trained: Trained, name: str) -> str:
 def _readme(trained: Trained, ending: str, program: str, language: str) -> str:
     plan, classes = trained.plan, len(trained.classes)
     packages = "torch torchvision safetensors pillow" if ending == "safetensors" else "onnxruntime pillow"
+    if ending == "safetensors" and _architecture(trained).is_from_timm:
+        packages += " timm"
     notes = [translate("bundle.caution", language)]
     if plan.invert_colors:
         notes.append(translate("bundle.inverted", language))

@@ -35,6 +35,7 @@ def test_a_race_prints_both_racers_and_a_verdict(workspace: Workspace, capsys: p
 def test_json_streams_every_event(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["race", *QUICK, "--trainable-stages", "top2", "--json"], workspace) == 0
     events = [from_row(json.loads(line)) for line in capsys.readouterr().out.splitlines()]
+    events = [event for event in events if not isinstance(event, Progressed)]  # of a slow machine
     assert isinstance(events[0], RaceStarted)
     assert isinstance(events[-1], RaceFinished)
     assert '"trainable_stages": 3' in events[0].plan

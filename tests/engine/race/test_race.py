@@ -112,7 +112,8 @@ def test_the_same_seed_gives_the_same_race(workspace: Workspace) -> None:
 
 
 def test_a_race_begins_and_ends_with_the_whole(workspace: Workspace) -> None:
-    events = list(run_race(SHORT, workspace, CPU))
+    # A slow machine reports its progress first
+    events = [event for event in run_race(SHORT, workspace, CPU) if not isinstance(event, Progressed)]
     assert isinstance(events[0], RaceStarted)
     assert (events[0].training, events[0].heldout, events[0].image_size) == (12, 18, 32)
     assert isinstance(events[-1], RaceFinished)
