@@ -25,6 +25,11 @@ class Machine:
     precision: str  # "bf16" or "fp32"
     cores: int = field(default_factory=lambda: cores())  # divided among the racers
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of large products: that of `precision`."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
     def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision where the machine is faster with it; weights and optimizer stay in fp32."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")

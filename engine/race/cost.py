@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from engine.device import Machine
-from engine.models import dropout, freezing, pretrained
+from engine.models import convolutions, dropout, freezing, pretrained
 from engine.models.pretrained import Backbone
 from engine.models.stages import stages
 from engine.plan import RANGES, Plan
@@ -147,6 +147,7 @@ def _probe(backbone: Backbone, image_size: int, trainable_stages: int, machine: 
     count = freezing.chunk(image_size)
     rng = generator(0)  # not the global one: a race may be initialising its networks from it
     dropout.replace_dropout(model, rng)
+    convolutions.use_fast_convolutions(model)
     x = (
         torch.randn(count, 3, image_size, image_size, generator=rng)
         .to(machine.device)

@@ -52,7 +52,7 @@ class FreshInputs:
             self._epoch, (self._boxes, self._flips) = epoch, self.augmentation(epoch)
         images, size = self.data.training[rows.to(self.data.training.device)], self.preprocessing.image_size
         if self.augment:
-            pixels = augmentation.crop(images, self._boxes[rows], self._flips[rows], size)
+            pixels = augmentation.crop(images, self._boxes[rows], self._flips[rows], size, self.machine.dtype)
         else:
             pixels = augmentation.resize(images, size)
         return self.run_frozen(pixels)
@@ -95,7 +95,7 @@ class CachedInputs:
         machine: Machine,
     ):
         self._fresh = FreshInputs(frozen, data, preprocessing, augment, seed, machine)
-        self.data, self._image_size = data, preprocessing.image_size
+        self.data, self._image_size, self._dtype = data, preprocessing.image_size, machine.dtype
         self._augment, self.views, self._heldout = augment, torch.empty(0), torch.empty(0)
         self._epoch, self._flips = -1, torch.empty(0)
 
@@ -110,7 +110,7 @@ class CachedInputs:
                 images = data.training[first : first + size]
                 if self._augment:
                     whole = torch.tensor(augmentation.FULL).expand(len(images), 4)
-                    pixels = augmentation.crop(images, whole, mirrored[: len(images)], self._image_size)
+                    pixels = augmentation.crop(images, whole, mirrored[: len(images)], self._image_size, self._dtype)
                 else:
                     pixels = augmentation.resize(images, self._image_size)
                 parts.append(self._fresh.run_frozen(pixels))

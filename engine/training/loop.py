@@ -16,7 +16,7 @@ from engine.data.sampling import RaceData
 from engine.device import Machine
 from engine.events import Event, Finished, PhaseStarted, Prepared, Stepped
 from engine.i18n.messages import Message
-from engine.models import dropout, freezing, pretrained
+from engine.models import convolutions, dropout, freezing, pretrained
 from engine.models.pretrained import Backbone
 from engine.plan import Plan, Racer
 from engine.rng import generator
@@ -142,6 +142,7 @@ def _build(racer: Racer, plan: Plan, backbone: Backbone, classes: int, machine: 
     if racer.pretrained or racer.trainable_stages == 1:
         freezing.zero_init_head(model[-1])
     dropout.replace_dropout(model, generator(plan.seed, 9))
+    convolutions.use_fast_convolutions(model)
     return model
 
 

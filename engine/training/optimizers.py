@@ -26,7 +26,7 @@ def make(groups: Iterable[tuple[nn.Module, float]], weight_decay: float) -> torc
         parameters = [p for p in module.parameters() if p.requires_grad]
         matrices.append({"params": [p for p in parameters if p.ndim > 1], "full": full, "weight_decay": weight_decay})
         vectors.append({"params": [p for p in parameters if p.ndim <= 1], "full": full, "weight_decay": 0.0})
-    return AdamW([g for g in matrices + vectors if g["params"]], lr=0.0, foreach=True)
+    return AdamW([g for g in matrices + vectors if g["params"]], lr=0.0, fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, progress: float) -> float:

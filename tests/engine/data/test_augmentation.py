@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 from torchvision.transforms import functional as tv
 
 from engine.data import augmentation
@@ -32,14 +35,48 @@ def test_boxes_lie_inside_the_picture_and_cover_the_requested_area() -> None:
     assert area.max() > 0.95
 
 
-def test_a_crop_equals_torchvisions_resized_crop() -> None:
+def sampled(images: Tensor, boxes: Tensor, flip: Tensor, image_size: int) -> Tensor:
+    """The plain version of a crop: one bilinear sample for every pixel, without antialiasing."""
+    x, y, width, height = boxes.double().unbind(1)
+    zero, mirror = torch.zeros_like(x), torch.where(flip, -1.0, 1.0)
+    theta = torch.stack([torch.stack([width * mirror, zero, 2 * x - 1], 1), torch.stack([zero, height, 2 * y - 1], 1)], 1)
+    grid = F.affine_grid(theta, [len(images), 3, image_size, image_size], align_corners=False)
+    return F.grid_sample(images.double() / 255, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def test_an_enlarged_crop_equals_bilinear_samples() -> None:
+    images, rng = pictures(50, 48), generator(1)
+    boxes, flip = augmentation.draw_boxes(50, rng), torch.rand(50, generator=rng) < 0.5
+    actual = augmentation.crop(images, boxes, flip, 64)
+    assert (actual.dtype, actual.shape) == (torch.float32, (50, 3, 64, 64))
+    torch.testing.assert_close(actual.double(), sampled(images, boxes, flip, 64), atol=1e-5, rtol=0)
+
+
+def test_a_crop_in_bf16_differs_by_rounding_only() -> None:
+    images, boxes, flip = pictures(50), augmentation.draw_boxes(50, generator(1)), torch.arange(50) % 2 == 0
+    exact, rounded = (augmentation.crop(images, boxes, flip, 64, dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert rounded.dtype == torch.float32
+    assert (exact - rounded).abs().max() < 0.01
+    assert (exact - rounded).mean().abs() < 1e-4
+
+
+@pytest.mark.parametrize("image_size", [20, 63, 64, 65, 97])
+def test_a_crop_of_the_whole_picture_equals_torchvisions_antialiased_resize(image_size: int) -> None:
+    images, whole = pictures(), torch.tensor(augmentation.FULL).expand(4, 4)
+    actual = augmentation.crop(images, whole, torch.zeros(4, dtype=torch.bool), image_size)
+    torch.testing.assert_close(actual, augmentation.resize(images, image_size), atol=1e-5, rtol=0)
+
+
+def test_a_crop_of_whole_pixels_equals_torchvisions_resized_crop() -> None:
     images = pictures()
-    left, top, width, height = 8, 16, 40, 24
+    left, top, width, height = 8, 16, 40, 32
     box = torch.tensor([[(left + width / 2) / 64, (top + height / 2) / 64, width / 64, height / 64]]).expand(4, 4)
-    actual = augmentation.crop(images, box, torch.zeros(4, dtype=torch.bool), 64)
-    expected = tv.resized_crop(images.float() / 255, top, left, height, width, [64, 64], antialias=False)
-    # torchvision pads with the edge of the crop, our grid samples the neighbouring pixels: compare the inside
-    torch.testing.assert_close(actual[..., 4:-4, 4:-4], expected[..., 4:-4, 4:-4], atol=1e-4, rtol=0)
+    for image_size, margin in ((64, 4), (16, 2)):
+        actual = augmentation.crop(images, box, torch.zeros(4, dtype=torch.bool), image_size)
+        expected = tv.resized_crop(images.float() / 255, top, left, height, width, [image_size, image_size], antialias=True)
+        # torchvision pads with the edge of the crop, ours samples the neighbouring pixels: compare the inside
+        inside = slice(margin, -margin)
+        torch.testing.assert_close(actual[..., inside, inside], expected[..., inside, inside], atol=1e-4, rtol=0)
 
 
 def test_a_mirrored_crop_is_the_flipped_crop() -> None:

@@ -35,7 +35,14 @@ def test_a_function_is_preceded_by_the_constants_it_uses() -> None:
 
 def test_the_functions_of_the_script_run_by_themselves() -> None:
     pictures = torch.randint(0, 256, (3, 3, 40, 40), dtype=torch.uint8)
-    space = run(rng.generator, augmentation.draw_boxes, augmentation.crop, augmentation.resize, augmentation.shuffle_patches)
+    space = run(
+        rng.generator,
+        augmentation.draw_boxes,
+        augmentation.bilinear,
+        augmentation.crop,
+        augmentation.resize,
+        augmentation.shuffle_patches,
+    )
     boxes = space["draw_boxes"](3, space["generator"](1, 2))
     assert torch.equal(boxes, augmentation.draw_boxes(3, rng.generator(1, 2)))
     flips = torch.tensor([True, False, True])
