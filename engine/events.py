@@ -88,7 +88,7 @@ class Evaluated:
     total: int
     low: float  # fraction, 0..1
     high: float
-    is_exact: bool  # True = all held-out pictures at one step; False = a rolling estimate over the last few steps
+    is_exact: bool  # True = all held-out pictures; False = a subset of them, the same during the whole race
     evaluation_seconds: float  # seconds spent on evaluation so far, outside the racer's clock
 
 

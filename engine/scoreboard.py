@@ -69,7 +69,7 @@ class Curve:
 
     @property
     def accuracy(self) -> float | None:
-        """The latest held-out accuracy, correct / total, full or rolling."""
+        """The latest held-out accuracy, correct / total, on all held-out pictures or on the subset."""
         return self.points[-1].correct / self.points[-1].total if self.points else None
 
     def time_to(self, target: float) -> float | None:

@@ -26,8 +26,8 @@ HERE = Path(__file__).parent
 # Messages that the script uses: by prefix, and by key
 GROUPS = ("racer.", "phase.", "phone.")
 KEYS = {
-    *("axis.epoch", "axis.seconds", "chart.chance", "chart.rolling"),
-    *(f"replay.{name}" for name in ("accuracy", "band", "read", "right", "wrong")),
+    *("axis.epoch", "axis.seconds", "chart.chance", "chart.exact", "chart.subset"),
+    *(f"replay.{name}" for name in ("accuracy", "read", "right", "wrong")),
     *(
         f"bet.{name}"
         for name in ("after", "crossing", "crossing_about", "gap", "gap_about", "never", "no_crossing", "place")

@@ -44,7 +44,7 @@ export class RaceView {
     if (race?.plan) {
       const isEpochs = race.plan.budget === "epochs";
       this.#chart ??= this.#begin(isEpochs ? { epoch: race.plan.epochs } : { seconds: race.plan.seconds });
-      const rows = Object.values(race.racers).flatMap(({ exact, rolling }) => [...exact, ...rolling]);
+      const rows = Object.values(race.racers).flatMap(({ exact, subset }) => [...exact, ...subset]);
       this.#chart.draw(rows, isEpochs ? "epoch" : "seconds");
       const standing = race.standing;
       for (const [racer, parts] of Object.entries(this.#cards)) {

@@ -30,7 +30,7 @@ def events_jsonl(stamp: Stamp, pairs: Pairs) -> str:
 def curves_csv(pairs: Pairs) -> str:
     """The accuracy curves, one row for each point: correct predictions for held-out pictures, with the 95 % interval.
 
-    `kind` is "exact" (all held-out pictures at one step) or "rolling" (an estimate over the last few steps); `seconds` is
+    `kind` is "exact" (all held-out pictures) or "subset" (a part of them, the same during the whole race); `seconds` is
     the racer's compute time; `accuracy`, `low` and `high` are fractions. RFC 4180, with a header.
     """
     return _csv(CURVES, [_point(event) for _, event in pairs if isinstance(event, Evaluated)])
@@ -63,7 +63,7 @@ def _point(event: Evaluated) -> list[object]:
     shares = (event.correct / event.total, event.low, event.high)
     return [
         event.racer,
-        "exact" if event.is_exact else "rolling",
+        "exact" if event.is_exact else "subset",
         event.step,
         round(event.epoch, DIGITS),
         event.pictures,

@@ -19,14 +19,14 @@ from engine.plan import RANGES, Plan
 from engine.race.validate import input_size
 from engine.rng import generator
 from engine.training import optimizers
-from engine.training.evaluator import BACKWARD_FACTOR, EVALUATION_SHARE
+from engine.training.evaluator import BACKWARD_FACTOR, SUBSET_SHARE
 from engine.training.phases import phases, steps_per_epoch
 from engine.workspace import Workspace
 
 START_UP = 1.5  # seconds to sample the pictures and build the networks
 CONTENTION = 1.15  # slowdown of racers that share the memory of one chip
 PROBE = 0.25  # seconds for which each part of a probe is repeated; it is run at least twice
-EVALUATIONS_PER_PHASE = 2  # on all held-out pictures, whatever the budget: at its start and its end
+EVALUATIONS_PER_PHASE = 2  # on all held-out pictures, at its start and its end; more after epochs 1, 2, 4, …
 SAFETY = 0.6  # a budget of seconds leaves out preparation and evaluation
 LEAST_EPOCHS = 10  # with fewer, a racer from scratch learns too little to compare
 SMALLER_SIZES = (160, 128, 96, 64)  # input sizes in pixels that `fit` tries
@@ -80,11 +80,13 @@ class CostEstimator:
                     seconds += views * speed.forward * (learning < count)
                     seconds += share * (pictures * plan.epochs * speed.learn + steps * speed.update)
                 evaluated = speed.forward if learning == count else speed.learn / BACKWARD_FACTOR
-                seconds += task.heldout * (speed.forward * (learning < count) + EVALUATIONS_PER_PHASE * evaluated)
+                doublings = math.log2(plan.epochs) if learning > 1 and plan.budget == "epochs" else 0
+                evaluations = EVALUATIONS_PER_PHASE + doublings
+                seconds += task.heldout * (speed.forward * (learning < count) + evaluations * evaluated)
                 began = phase.until
             if plan.budget == "seconds":
                 seconds += plan.seconds
-            racers.append(seconds * (1 + EVALUATION_SHARE))
+            racers.append(seconds * (1 + SUBSET_SHARE))
         parallel = machine.cores // machine.threads if machine.threads else 1
         return START_UP + CONTENTION * max(max(racers), sum(racers) / parallel)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
@@ -19,13 +19,13 @@ from engine.rng import generator
 from engine.training.features import CachedInputs, FreshInputs
 from engine.training.probes import WeightProbe
 
-EVALUATION_SHARE = 0.11  # planned share of a racer's time; with the first and the last point it stays below 0.15
-BACKWARD_FACTOR = 3  # a training step costs about as much as three forward passes of the same pictures
-FULL_SHARE = 0.65  # of that for full evaluations, the rest for rolling estimates
-MOST_POINTS = 600  # evaluations of a racer that are reported; a chart cannot show more
+SUBSET = 150  # held-out pictures, at most, that are evaluated between the full evaluations
+SUBSET_SHARE = 0.06  # of a racer's time, planned for evaluations of the subset
+BACKWARD_FACTOR = 4  # a training step costs about as much as so many forward passes of the same pictures
+FIRST_SUBSET = 64  # training pictures after which the subset is evaluated for the first time
+MOST_POINTS = 300  # full evaluations of a racer, and of the subset, that are reported; a chart cannot show more
 SHOWN = 10  # held-out pictures whose predictions are reported at every full evaluation
 WEIGHT_PROBES = 12  # probes of a network's weights during a race; its filters take a few thousand bytes each time
-ROLLING_BATCH = 10  # held-out pictures that one step of a rolling estimate adds
 
 
 class Stopwatch:
@@ -54,14 +54,15 @@ class Stopwatch:
 
 
 class Evaluator:
-    """Evaluates a racer: on all held-out pictures at times, and by a rolling estimate in between.
+    """Evaluates a racer on all held-out pictures at times, and in between on a fixed subset of them.
 
-    When it evaluates depends on counts, never on a clock, so that a seed has one curve. A forward pass is taken as a third
-    of a training step for the same pictures; every trained picture earns an allowance, so that evaluation stays within
-    its share of the racer's time. A head alone on cached features is evaluated fully after every epoch, which costs next
-    to nothing.
+    All of them: before the first step, after epochs 1, 2, 4, 8, …, where stages are unfrozen, and at the end; where that
+    costs next to nothing (a head alone on cached features, a GPU), after every epoch. The subset, the same pictures every
+    time and stratified by class, is evaluated as often as its share of the racer's time allows, on the network as it is
+    then. When that is depends on counts, never on a clock, so that a seed has one curve: every picture trained on earns an
+    allowance of forward passes.
 
-    rolling_minimum: least number of predictions in a rolling estimate; rolling_window: largest number, the latest ones
+    subset_size: None = all held-out pictures, for a racer whose every evaluation is cheap
     """
 
     def __init__(
@@ -73,17 +74,18 @@ class Evaluator:
         now: Callable[[], float],
         seed: int,
         epoch_steps: int,
-        rolling_minimum: int = 60,
-        rolling_window: int = 200,
+        subset_size: int | None = SUBSET,
     ):
         self._racer, self._data, self._preprocessing = racer, data, preprocessing
         self._machine, self._epoch_steps = machine, epoch_steps
         self._clock = Stopwatch(now)
-        self._order = torch.randperm(len(data.heldout), generator=generator(seed, 6))
+        self._subset = torch.tensor(
+            stratified_rows(data.heldout_labels, seed, 6, subset_size or len(data.heldout)), dtype=torch.long
+        )
         self._shown = torch.tensor(choose_preview_rows(data.heldout_labels, seed), dtype=torch.long)
-        self._rolling_minimum = rolling_minimum
-        self._recent: deque[bool] = deque(maxlen=rolling_window)
-        self._next, self._for_full, self._for_rolling, self._reported, self._probed = 0, 0.0, 0.0, 0.0, -1.0
+        self._allowance = float(len(self._subset))  # forward passes; enough for the first time
+        self._latest_full, self._next_full = -1, 1  # a step, an epoch
+        self._reported, self._probed = 0.0, -1.0  # progress
         self._predicted, self._confidence = torch.empty(0, dtype=torch.long), torch.empty(0)  # (held-out,), latest full one
         self.pictures_seen = 0  # trained on so far, counting repeats
 
@@ -94,7 +96,8 @@ class Evaluator:
     def set_inputs(self, learning: nn.Sequential, inputs: FreshInputs | CachedInputs) -> None:
         """Evaluate these stages on these inputs from now on."""
         self._learning, self._inputs = learning, inputs
-        self._is_cheap = len(learning) == 1 and isinstance(inputs, CachedInputs)
+        is_head_alone = len(learning) == 1 and isinstance(inputs, CachedInputs)
+        self._is_cheap = is_head_alone or self._machine.device == "cuda"
 
     def around(self, work: Iterator[None]) -> Iterator[None]:
         """Count this work as evaluation."""
@@ -104,24 +107,27 @@ class Evaluator:
         """Count pictures that were trained on."""
         self.pictures_seen += pictures
         if not self._is_cheap:
-            earned = pictures * BACKWARD_FACTOR * EVALUATION_SHARE / (1 - EVALUATION_SHARE)
-            self._for_full += earned * FULL_SHARE
-            self._for_rolling += earned * (1 - FULL_SHARE)
+            self._allowance += pictures * BACKWARD_FACTOR * SUBSET_SHARE / (1 - SUBSET_SHARE)
 
     def evaluate_after_step(self, step: int, seconds: float, progress: float, is_end: bool) -> Iterator[Event | None]:
-        """The evaluation that is due after a step: on all held-out pictures, on a few, or none."""
-        total, is_epoch_end = len(self._data.heldout), step % self._epoch_steps == 0
-        if is_end or (self._is_cheap and is_epoch_end and progress >= self._reported + 2 / MOST_POINTS):
-            self._reported = progress
+        """The evaluation that is due after a step: on all held-out pictures, on the subset, or none."""
+        is_epoch_end, is_due = step % self._epoch_steps == 0, progress >= self._reported + 1 / MOST_POINTS
+        is_full = is_epoch_end and (step // self._epoch_steps == self._next_full or (self._is_cheap and is_due))
+        if is_end or is_full:
             yield from self.evaluate_full(step, seconds, progress)
-        elif is_epoch_end and self._for_full >= total:
-            self._for_full -= total
-            yield from self.evaluate_full(step, seconds, progress)
-        elif self._for_rolling >= ROLLING_BATCH:
+        elif is_due and self.pictures_seen >= FIRST_SUBSET and self._allowance >= len(self._subset):
             yield from self.evaluate_subset(step, seconds, progress)
 
     def evaluate_full(self, step: int, seconds: float, progress: float) -> Iterator[Event | None]:
-        """Evaluate all held-out pictures; also reports the predictions on the pictures shown, and probes the weights."""
+        """Evaluate all held-out pictures; also reports the predictions on the pictures shown, and probes the weights.
+
+        Nothing where that was done after the same step.
+        """
+        if step == self._latest_full:
+            return
+        self._reported, self._latest_full = progress, step
+        while self._next_full <= step // self._epoch_steps:
+            self._next_full *= 2
         total, predicted, confidences = len(self._data.heldout), [], []
         size = total if self._is_cheap else chunk(self._preprocessing.image_size)
         for first in range(0, total, size):
@@ -130,7 +136,9 @@ class Evaluator:
             confidences.append(confidence)
             yield None
         self._predicted, self._confidence = torch.cat(predicted), torch.cat(confidences)
-        yield self._evaluated(step, seconds, int(self._is_correct().sum()), total, True)
+        is_correct = self._is_correct()
+        yield self._evaluated(step, seconds, is_correct[self._subset], is_exact=False)
+        yield self._evaluated(step, seconds, is_correct, is_exact=True)
         yield PreviewPredicted(
             racer=self._racer,
             step=step,
@@ -143,15 +151,15 @@ class Evaluator:
             self._probed = progress
             yield self._probe_weights(step, seconds)
 
-    def evaluate_subset(self, step: int, seconds: float, progress: float) -> Iterator[Event]:
-        """Evaluate the next few held-out pictures; reports the accuracy of the latest predictions."""
-        rows = self._order[torch.arange(self._next, self._next + ROLLING_BATCH) % len(self._order)]
-        self._next += ROLLING_BATCH
-        self._for_rolling -= ROLLING_BATCH
-        self._recent.extend((self._predict(rows)[0] == self._data.heldout_labels.cpu()[rows]).tolist())
-        if len(self._recent) >= self._rolling_minimum and progress >= self._reported + 1 / MOST_POINTS:
-            self._reported = progress
-            yield self._evaluated(step, seconds, sum(self._recent), len(self._recent), False)
+    def evaluate_subset(self, step: int, seconds: float, progress: float) -> Iterator[Event | None]:
+        """Evaluate the subset of the held-out pictures."""
+        self._reported = progress
+        self._allowance -= len(self._subset)
+        is_correct = []
+        for rows in self._subset.split(chunk(self._preprocessing.image_size)):
+            is_correct.append(self._predict(rows)[0] == self._data.heldout_labels.cpu()[rows])
+            yield None
+        yield self._evaluated(step, seconds, torch.cat(is_correct), is_exact=False)
 
     def final_predictions(self) -> Predicted:
         """The predictions of the latest full evaluation for every held-out picture."""
@@ -203,7 +211,8 @@ class Evaluator:
             filters=filters,
         )
 
-    def _evaluated(self, step: int, seconds: float, correct: int, total: int, is_exact: bool) -> Evaluated:
+    def _evaluated(self, step: int, seconds: float, is_correct: Tensor, is_exact: bool) -> Evaluated:
+        correct, total = int(is_correct.sum()), len(is_correct)
         low, high = wilson_interval(correct, total)
         return Evaluated(
             racer=self._racer,
@@ -221,17 +230,22 @@ class Evaluator:
 
 
 def choose_preview_rows(labels: Tensor, seed: int) -> tuple[int, ...]:
-    """The rows of the SHOWN held-out pictures whose predictions are reported during a race, spread over the classes.
+    """The rows of the SHOWN held-out pictures whose predictions are reported during a race. labels: (N,) int64"""
+    return stratified_rows(labels, seed, 10, SHOWN)
 
-    labels: (N,) int64
+
+def stratified_rows(labels: Tensor, seed: int, purpose: int, count: int) -> tuple[int, ...]:
+    """`count` random rows, or all where there are fewer, with as many of every class as of any other that has enough.
+
+    labels: (N,) int64; purpose: a part of the random generator's key, another one for every use
     """
     counts: Counter[int] = Counter()  # rows so far, by class
     ranked = []  # (rank within the class, row)
-    for row in torch.randperm(len(labels), generator=generator(seed, 10)).tolist():
+    for row in torch.randperm(len(labels), generator=generator(seed, purpose)).tolist():
         label = int(labels[row])
         ranked.append((counts[label], row))
         counts[label] += 1
-    first = sorted(ranked, key=lambda pair: pair[0])[:SHOWN]  # sorting is stable: rows of equal rank stay shuffled
+    first = sorted(ranked, key=lambda pair: pair[0])[:count]  # sorting is stable: rows of equal rank stay shuffled
     return tuple(sorted(row for _, row in first))
 
 

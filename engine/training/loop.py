@@ -21,7 +21,7 @@ from engine.models.pretrained import Backbone
 from engine.plan import Plan, Racer
 from engine.rng import generator
 from engine.training import optimizers
-from engine.training.evaluator import Evaluator, Stopwatch
+from engine.training.evaluator import SUBSET, Evaluator, Stopwatch
 from engine.training.features import CACHE_SHARE, CachedInputs, FreshInputs, choose_inputs
 from engine.training.phases import Phase, phases, steps_per_epoch
 
@@ -51,7 +51,8 @@ def train(
     steps = epoch_steps * plan.epochs if plan.budget == "epochs" else 0
     yield _prepared(racer, model, racer_phases, steps)
     clock = Stopwatch(now)
-    evaluator = Evaluator(racer.name, data, preprocessing, machine, now, plan.seed, epoch_steps)
+    subset_size = None if machine.device == "cuda" or all(phase.trainable_stages == 1 for phase in racer_phases) else SUBSET
+    evaluator = Evaluator(racer.name, data, preprocessing, machine, now, plan.seed, epoch_steps, subset_size)
     step, reported = 0, -1.0
     for phase in racer_phases:
         learning, inputs = _choose_stages(model, phase, racer, plan, data, preprocessing, machine, cache_share)
@@ -61,7 +62,7 @@ def train(
             yield from evaluator.around(inputs.prepare_heldout())
         if step == 0:
             evaluator.watch(model)
-            yield from evaluator.evaluate_full(step, clock.seconds, 0.0)
+        yield from evaluator.evaluate_full(step, clock.seconds, _progress(plan, step, steps, clock.seconds))
         yield from clock.around(inputs.prepare())
         yield _started(phase.name, phase, racer, step / epoch_steps, clock)
         optimizer = _optimizer(phase, learning, inputs, clock)

@@ -32,7 +32,7 @@ from tests.helpers.recorded import race
 HOME = Path(__file__).parents[2]
 SHOTS = os.environ.get("HEADSTART_SHOTS")  # a folder for screenshots
 
-ROLLS = "document.querySelector('[data-chart=accuracy]').data.find((t) => t.meta[1] === 'rolling').x.length > 2"
+ROLLS = "document.querySelector('[data-chart=accuracy]').data.find((t) => t.meta[1] === 'subset').x.length > 2"
 pytestmark = pytest.mark.browser
 
 
@@ -188,9 +188,9 @@ def test_a_real_race_is_drawn_point_by_point_from_the_log(visitor: Visitor, serv
     log = rows(server, race)
     for racer in ("scratch", "pretrained"):
         exact = [r for r in log if r["event"] == "Evaluated" and r["racer"] == racer and r["is_exact"]]
-        rolling = [r for r in log if r["event"] == "Evaluated" and r["racer"] == racer and not r["is_exact"]]
+        subset = [r for r in log if r["event"] == "Evaluated" and r["racer"] == racer and not r["is_exact"]]
         assert drawn(page, racer) == [[r["epoch"] for r in exact], [r["correct"] / r["total"] for r in exact]]
-        assert len(drawn(page, racer, "rolling")[0]) == len(rolling)
+        assert len(drawn(page, racer, "subset")[0]) == len(subset)
     plan = json.loads(next(r for r in log if r["event"] == "RaceStarted")["plan"])
     assert (plan["examples_per_class"], plan["epochs"], plan["trainable_stages"]) == (5, 12, 1)
     page.check("input[name=hs-axis][value=seconds]")

@@ -25,7 +25,7 @@ test("every event updates its part of the state", () => {
   const state = apply(emptyRace(), ROWS), scratch = state.racers.scratch;
   assert.deepEqual(state.plan, { task: "tabletop", extra_racers: ["frozen"] });
   assert.deepEqual([state.preparing, state.started, state.standing, state.finished, state.ended], [0, 1, 9, 13, 14].map((k) => ROWS[k]));
-  assert.deepEqual([scratch.exact, scratch.rolling, scratch.steps, scratch.phases], [[ROWS[3]], [ROWS[4]], [ROWS[5]], [ROWS[2]]]);
+  assert.deepEqual([scratch.exact, scratch.subset, scratch.steps, scratch.phases], [[ROWS[3]], [ROWS[4]], [ROWS[5]], [ROWS[2]]]);
   assert.equal(scratch.latest, ROWS[4]);
   assert.equal(scratch.preview, ROWS[6]);
   assert.equal(scratch.probe, ROWS[8]);

@@ -44,13 +44,15 @@ function isRace(race) {
  */
 function storedRace({ id, task, state }, end) {
   const names = Object.keys(state.racers), plan = state.plan;
-  const curves = Object.fromEntries(names.map((name) => [name, state.racers[name].exact.map((row) => (
+  const curves = Object.fromEntries(names.map((name) => [name, state.racers[name].subset.map((row) => (
     { epoch: row.epoch, seconds: row.seconds, pictures: row.pictures, y: row.correct / row.total }))]));
+  const best = names.filter((name) => state.racers[name].exact.length).map((name) => (
+    [name, Math.max(...state.racers[name].exact.map((row) => row.correct / row.total))]));
   const finals = names.filter((name) => state.racers[name].end).map((name) => [name, state.racers[name].end]);
   return {
     id, when: Date.now(), plan, task: task || plan?.task, examples_per_class: plan?.examples_per_class,
     final: Object.fromEntries(finals.map(([name, last]) => [name, /** @type {Row} */ (last).correct / /** @type {Row} */ (last).total])),
-    best: Object.fromEntries(names.filter((name) => curves[name].length).map((name) => [name, Math.max(...curves[name].map((p) => p.y))])),
+    best: Object.fromEntries(best),
     gap: end.gap, low: end.gap_low, high: end.gap_high, wall: end.wall_seconds,
     curves: { scratch: curves.scratch, pretrained: curves.pretrained },
   };

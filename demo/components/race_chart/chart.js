@@ -13,10 +13,15 @@ const OPTIONS = { responsive: true, displaylogo: false, showSendToCloud: false, 
 /** @param {Row} row */
 const accuracyOf = (row) => row.correct / row.total;
 
-/** @type {Record<string, [("exact" | "rolling" | "steps"), (row: Row) => number]>} a trace's series -> its rows and values */
+/** @type {Record<string, [("exact" | "subset" | "steps"), Record<string, (row: Row) => number>]>} a trace's series -> its
+ * rows, and the values of its attributes besides x */
 const SERIES = {
-  exact: ["exact", accuracyOf], low: ["exact", (row) => row.low], high: ["exact", (row) => row.high],
-  rolling: ["rolling", accuracyOf], loss: ["steps", (row) => row.loss], rate: ["steps", (row) => row.rate],
+  exact: ["exact", {
+    y: accuracyOf, customdata: (row) => row.total,
+    "error_y.array": (row) => row.high - accuracyOf(row), "error_y.arrayminus": (row) => accuracyOf(row) - row.low,
+  }],
+  subset: ["subset", { y: accuracyOf, customdata: (row) => row.total }],
+  loss: ["steps", { y: (row) => row.loss }], rate: ["steps", { y: (row) => row.rate }],
 };
 
 export class Charts {
@@ -65,10 +70,10 @@ export class Charts {
     this.redraw();
   }
 
-  /** @param {string[]} meta racer and series @returns {[Row[], (row: Row) => number]} */
+  /** @param {string[]} meta racer and series @returns {[Row[], Record<string, (row: Row) => number>]} */
   #series([racer, series]) {
-    const [rows, value] = SERIES[series];
-    return [this.#state ? racerOf(this.#state, racer)[rows] : [], value];
+    const [rows, values] = SERIES[series];
+    return [this.#state ? racerOf(this.#state, racer)[rows] : [], { x: (row) => row[this.axis], ...values }];
   }
 
   // Append new points, at most once per frame
@@ -84,18 +89,19 @@ export class Charts {
   }
 
   #append() {
-    const node = this.nodes[this.tab], which = /** @type {number[]} */ ([]);
-    const update = { x: /** @type {number[][]} */ ([]), y: /** @type {number[][]} */ ([]) };
+    const node = this.nodes[this.tab];
+    // One call for each series, because its traces have the same attributes
+    const updates = /** @type {Record<string, { which: number[], values: Record<string, number[][]> }>} */ ({});
     node.data.forEach((/** @type {any} */ trace, /** @type {number} */ k) => {
       if (!trace.meta || trace.meta[0] === "ghost") return;
-      const [rows, value] = this.#series(trace.meta), name = `${this.tab}/${trace.meta.join(":")}`, fresh = rows.slice(this.#drawn[name] || 0);
+      const [rows, values] = this.#series(trace.meta), name = `${this.tab}/${trace.meta.join(":")}`, fresh = rows.slice(this.#drawn[name] || 0);
       if (!fresh.length) return;
-      update.x.push(fresh.map((row) => row[this.axis]));
-      update.y.push(fresh.map(value));
-      which.push(k);
+      const update = updates[trace.meta[1]] ??= { which: [], values: {} };
+      for (const [attribute, value] of Object.entries(values)) (update.values[attribute] ??= []).push(fresh.map(value));
+      update.which.push(k);
       this.#drawn[name] = rows.length;
     });
-    if (which.length) this.plotly.extendTraces(node, update, which);
+    for (const { which, values } of Object.values(updates)) this.plotly.extendTraces(node, values, which);
     this.#markUnfreezing(node);
   }
 
@@ -113,13 +119,14 @@ export class Charts {
 
   /** @param {any} trace @param {string} ink */
   #fillTrace(trace, ink) {
-    const [rows, value] = this.#series(trace.meta);
-    trace.x = rows.map((row) => row[this.axis]);
-    trace.y = rows.map(value);
+    const [rows, values] = this.#series(trace.meta);
+    for (const [attribute, value] of Object.entries(values)) {
+      const [name, inner] = attribute.split(".");
+      if (inner) trace[name][inner] = rows.map(value);
+      else trace[name] = rows.map(value);
+    }
     this.#drawn[`${this.tab}/${trace.meta.join(":")}`] = rows.length;
-    trace.line = { ...trace.line, color: ink };
-    if (trace.marker) trace.marker.color = ink;
-    if (trace.fillcolor) trace.fillcolor = ink + "29";
+    for (const part of [trace.line, trace.marker, trace.error_y]) if (part) part.color = ink;
   }
 
   /** @param {any} layout @param {string} tone @param {boolean} isNarrow */

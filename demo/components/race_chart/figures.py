@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import plotly.graph_objects as go
 
 from demo import theme
@@ -11,7 +9,8 @@ from engine import MAIN_RACERS, RACERS, Evaluated, Scoreboard, messages_under, t
 
 
 def accuracy(board: Scoreboard, axis: str = "epoch", language: str = "en") -> go.Figure:
-    """Held-out accuracy of all racers: exact points with their 95 % interval, rolling estimates, and the chance level.
+    """Held-out accuracy of all racers: exact points with their 95 % interval, a line through the evaluations of a subset
+    of the held-out pictures, and the chance level. Nothing is drawn that was not measured.
 
     axis: "epoch", "seconds" or "pictures". A trace's `meta` is (racer, series); the script finds its trace by it.
     """
@@ -34,26 +33,25 @@ def accuracy(board: Scoreboard, axis: str = "epoch", language: str = "en") -> go
 
 
 def _add_accuracy(figure: go.Figure, racer: str, points: list[Evaluated], axis: str, language: str) -> None:
-    """One racer's interval, rolling estimates and exact points."""
-    ink, name = theme.RACERS[racer], translate(f"racer.{racer}", language)
-    exact, rolling = [p for p in points if p.is_exact], [p for p in points if not p.is_exact]
-    hidden: dict[str, Any] = {"mode": "lines", "hoverinfo": "skip", "showlegend": False}
-    xs = [getattr(p, axis) for p in exact]
-    figure.add_scatter(x=xs, y=[p.low for p in exact], line_width=0, meta=[racer, "low"], **hidden)
+    """One racer's line through the evaluations of the subset, and its exact points with their intervals."""
+    ink, name, is_main = theme.RACERS[racer], translate(f"racer.{racer}", language), racer in MAIN_RACERS
+    exact, subset = [p for p in points if p.is_exact], [p for p in points if not p.is_exact]
+    n = translate("chart.pictures", language, n="%{customdata}")
     figure.add_scatter(
-        x=xs, y=[p.high for p in exact], line_width=0, fill="tonexty",
-        fillcolor=_faint(ink.light, 0.16), meta=[racer, "high"], **hidden,
+        x=[getattr(p, axis) for p in subset], y=[p.correct / p.total for p in subset], customdata=[p.total for p in subset],
+        mode="lines", line={"color": ink.light, "width": 2.5 if is_main else 1.5, "dash": ink.dash}, meta=[racer, "subset"],
+        legendgroup=racer, showlegend=False, hovertemplate=f"{name}: %{{y:.0%}}, {n}<extra></extra>",
     )  # fmt: skip
+    shares = [p.correct / p.total for p in exact]
     figure.add_scatter(
-        x=[getattr(p, axis) for p in rolling], y=[p.correct / p.total for p in rolling], mode="lines",
-        line={"color": ink.light, "width": 1.5}, opacity=0.45, meta=[racer, "rolling"], showlegend=False,
-        hovertemplate=f"{name}, {translate('chart.rolling', language)}: %{{y:.0%}}<extra></extra>",
-    )  # fmt: skip
-    figure.add_scatter(
-        x=xs, y=[p.correct / p.total for p in exact], mode="lines+markers", name=name,
-        line={"color": ink.light, "width": 4 if racer in MAIN_RACERS else 2.5, "dash": ink.dash},
-        marker={"size": 8 if racer in MAIN_RACERS else 6, "symbol": theme.SYMBOLS[racer]}, meta=[racer, "exact"],
-        hovertemplate=f"{name}: %{{y:.1%}}<extra></extra>",
+        x=[getattr(p, axis) for p in exact], y=shares, customdata=[p.total for p in exact], mode="markers", name=name,
+        marker={"color": ink.light, "size": 10 if is_main else 8, "symbol": theme.SYMBOLS[racer]},
+        error_y={
+            "type": "data", "symmetric": False, "color": ink.light, "thickness": 1.5, "width": 4,
+            "array": [p.high - share for p, share in zip(exact, shares, strict=True)],
+            "arrayminus": [share - p.low for p, share in zip(exact, shares, strict=True)],
+        },
+        meta=[racer, "exact"], legendgroup=racer, hovertemplate=f"{name}: %{{y:.1%}}, {n}<extra></extra>",
     )  # fmt: skip
 
 
@@ -98,8 +96,3 @@ def _layout(x_title: str, y_title: str) -> go.Layout:
         hovermode="x unified",
         uirevision="keep",  # the zoom survives updates
     )
-
-
-def _faint(colour: str, alpha: float) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha})"

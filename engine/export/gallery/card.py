@@ -39,7 +39,8 @@ class Card:
     file: str
     date: str
     classes: int  # number of classes
-    points: dict[str, list[tuple[float, float]]]  # racer -> (epoch, accuracy) of its evaluations on all held-out pictures
+    lines: dict[str, list[tuple[float, float]]]  # racer -> (epoch, accuracy) on a subset of the held-out pictures
+    results: dict[str, float]  # racer -> its last accuracy on all of them
     sentences: dict[str, dict[str, str]]  # language -> key (name, short, verdict, stamp) -> sentence
 
     @property
@@ -53,7 +54,7 @@ class Card:
 
     def thumbnail(self) -> Thumbnail:
         """The accuracy curves: epochs to the right, 0 to 100 % up."""
-        last_epoch = max((epoch for points in self.points.values() for epoch, _ in points), default=0) or 1
+        last_epoch = max((epoch for line in self.lines.values() for epoch, _ in line), default=0) or 1
 
         def x(epoch: float) -> str:
             return f"{EDGE + epoch / last_epoch * (WIDTH - 2 * EDGE):.1f}"
@@ -62,9 +63,7 @@ class Card:
             return f"{EDGE + (1 - share) * (HEIGHT - 2 * EDGE):.1f}"
 
         levels = [*(("grid", y(share)) for share in (0, 0.5, 1)), ("chance", y(1 / self.classes))]
-        lines = {
-            racer: " ".join(f"{x(epoch)},{y(share)}" for epoch, share in points) for racer, points in self.points.items()
-        }
+        lines = {racer: " ".join(f"{x(epoch)},{y(share)}" for epoch, share in line) for racer, line in self.lines.items()}
         return Thumbnail(WIDTH, HEIGHT, EDGE, levels, lines)
 
 
@@ -88,16 +87,19 @@ def read(path: Path) -> Card:
 def _card(file: str, facts: Any) -> Card:
     """Validate the facts of a replay. Raises one of DAMAGED where a value has the wrong type or range."""
     fields = facts["fields"]["Evaluated"]
-    points: dict[str, list[tuple[float, float]]] = {racer: [] for racer in facts["racers"] if racer in RACERS}
+    lines: dict[str, list[tuple[float, float]]] = {racer: [] for racer in facts["racers"] if racer in RACERS}
+    results: dict[str, float] = {}
     for values in facts["rows"]["Evaluated"]:
         row = dict(zip(fields, values, strict=True))
+        epoch, share = float(row["epoch"]), row["correct"] / row["total"]
+        if not (math.isfinite(epoch) and epoch >= 0 and 0 <= share <= 1):
+            raise ValueError("a point outside the chart")
         if row["is_exact"]:
-            epoch, share = float(row["epoch"]), row["correct"] / row["total"]
-            if not (math.isfinite(epoch) and epoch >= 0 and 0 <= share <= 1):
-                raise ValueError("a point outside the chart")
-            points[row["racer"]].append((epoch, share))
+            results[row["racer"]] = share
+        else:
+            lines[row["racer"]].append((epoch, share))
     sentences = {language: _sentences(facts["texts"][language]) for language in LANGUAGES}
-    return Card(file, str(facts["stamp"]["date"]), max(1, len(facts["classes"])), points, sentences)
+    return Card(file, str(facts["stamp"]["date"]), max(1, len(facts["classes"])), lines, results, sentences)
 
 
 def _sentences(texts: Any) -> dict[str, str]:

@@ -22,7 +22,7 @@ export class Curves {
   axis = "epoch";
   /** @type {number | null} x value of the readout */
   position = null;
-  /** @type {Record<string, { main: Point[], rolling: Point[] }>} */
+  /** @type {Record<string, { exact: Point[], line: Point[] }>} evaluations on all held-out pictures; what the line joins */
   points = {};
   /** @type {string[]} racers with points */
   shown = [];
@@ -78,19 +78,18 @@ export class Curves {
     this.paint();
   }
 
-  // The points of each racer that are joined by its line, and the rolling estimates between them
+  // The points of each racer: exact ones, and those that its line joins (losses, or the accuracy on a subset)
   collect() {
     const eventType = this.metric === "loss" ? "Stepped" : "Evaluated";
-    this.points = Object.fromEntries(this.racers.map((racer) => [racer, { main: [], rolling: [] }]));
+    this.points = Object.fromEntries(this.racers.map((racer) => [racer, { exact: [], line: [] }]));
     for (const row of this.rows) {
       if (row.event !== eventType || !this.points[row.racer]) continue;
       const y = this.metric === "loss" ? row.loss : row.correct / row.total;
       if (!Number.isFinite(y)) continue;
-      const isMain = this.metric === "loss" || row.is_exact;
-      this.points[row.racer][isMain ? "main" : "rolling"].push({ x: row[this.axis], y, low: row.low, high: row.high });
+      this.points[row.racer][row.is_exact ? "exact" : "line"].push({ x: row[this.axis], y, low: row.low, high: row.high });
     }
-    this.shown = this.racers.filter((racer) => this.points[racer].main.length || this.points[racer].rolling.length);
-    const all = Object.values(this.points).flatMap((racer) => [...racer.main, ...racer.rolling]);
+    this.shown = this.racers.filter((racer) => this.points[racer].exact.length || this.points[racer].line.length);
+    const all = Object.values(this.points).flatMap((racer) => [...racer.exact, ...racer.line]);
     this.xMax = this.limits[this.axis] || Math.max(1, ...all.map((p) => p.x));
     this.yMax = this.metric === "loss" ? Curves.lossLimit(all.map((p) => p.y), this.limits.loss) : 1;
   }
@@ -159,24 +158,17 @@ export class Curves {
 
   /** @param {string} racer */
   line(racer) {
-    const { main, rolling } = this.points[racer];
+    const { exact, line } = this.points[racer];
     /** @param {{ x: number, y: number }[]} points */
     const path = (points) => points.map((p, k) => `${k ? "L" : "M"}${this.x(p.x).toFixed(1)} ${this.y(p.y).toFixed(1)}`).join("");
     const group = Curves.node("g", { class: `racer-${racer} ${MAIN_RACERS.includes(racer) ? "main-racer" : "extra"}`, "data-racer": racer });
-    if (this.metric === "loss") {
-      group.append(Curves.node("path", { d: path(main), class: "loss" }));
-      return [group];
+    group.append(Curves.node("path", { d: path(line), class: "line" }));
+    const size = exact.length > 60 ? 3 : MAIN_RACERS.includes(racer) ? 5 : 4;
+    for (const p of exact) {
+      const x = this.x(p.x);
+      group.append(Curves.node("line", { x1: x, x2: x, y1: this.y(p.low), y2: this.y(p.high), class: "whisker" }));
+      group.append(Curves.marker(racer, x, this.y(p.y), size));
     }
-    const band = [...main.map((p) => ({ x: p.x, y: p.high })), ...main.map((p) => ({ x: p.x, y: p.low })).reverse()];
-    if (main.length > 1) group.append(Curves.node("path", { d: path(band) + "Z", class: "band" }));
-    if (main.length === 1) {
-      const x = this.x(main[0].x);
-      group.append(Curves.node("line", { x1: x, x2: x, y1: this.y(main[0].low), y2: this.y(main[0].high), class: "whisker" }));
-    }
-    group.append(Curves.node("path", { d: path(rolling), class: "rolling" }));
-    group.append(Curves.node("path", { d: path(main), class: "exact" }));
-    const size = main.length > 60 ? 3 : MAIN_RACERS.includes(racer) ? 5 : 4;
-    for (const p of main) group.append(Curves.marker(racer, this.x(p.x), this.y(p.y), size));
     return [group];
   }
 
@@ -193,20 +185,28 @@ export class Curves {
     const stroke = (attributes) => Curves.node("line", { x1: 1, x2: 43, y1: 8, y2: 8, ...attributes });
     const items = this.racers.map((racer) => entry(
       `racer-${racer} ${MAIN_RACERS.includes(racer) ? "main-racer" : "extra"}`, this.translate(`racer.${racer}`),
-      stroke({ class: this.metric === "loss" ? "loss" : "exact" }),
+      stroke({ class: "line" }),
       ...(this.metric === "loss" ? [] : [Curves.marker(racer, 22, 8, 5)]),
     ));
     if (this.metric === "accuracy") {
-      const band = Curves.node("rect", { x: 1, y: 2, width: 42, height: 12, class: "band" });
-      items.push(entry("plain", this.translate("replay.band"), band), entry("plain", this.translate("chart.rolling"), stroke({ class: "rolling" })));
+      const whisker = Curves.node("line", { x1: 22, x2: 22, y1: 0, y2: 16, class: "whisker" });
+      const marker = Curves.node("circle", { cx: 22, cy: 8, r: 5, class: "marker" });
+      items.push(entry("plain", this.translate("chart.exact"), whisker, marker));
+      items.push(entry("plain", this.translate("chart.subset"), stroke({ class: "line" })));
     }
     this.legend.replaceChildren(...items);
   }
 
   // --- the readout -------------------------------------------------------------------------------------------------
 
+  // The points of a racer that the readout shows
+  /** @param {string} racer */
+  #read(racer) {
+    return this.points[racer][this.metric === "loss" ? "line" : "exact"];
+  }
+
   positions() {
-    return [...new Set(this.shown.flatMap((racer) => this.points[racer].main.map((p) => p.x)))].sort((a, b) => a - b);
+    return [...new Set(this.shown.flatMap((racer) => this.#read(racer).map((p) => p.x)))].sort((a, b) => a - b);
   }
 
   /** @param {PointerEvent} event */
@@ -242,7 +242,7 @@ export class Curves {
     lines[0].textContent = `${this.translate(`axis.${this.axis}`)}: ${this.plain(position)}`;
     this.cursor.append(Curves.node("line", { x1: x, x2: x, y1: this.top, y2: this.bottom, class: "hair" }));
     for (const racer of this.shown) {
-      const points = this.points[racer].main;
+      const points = this.#read(racer);
       if (!points.length) continue;
       const p = points.reduce((best, q) => (Math.abs(q.x - position) <= Math.abs(best.x - position) ? q : best));
       const line = document.createElement("span"), name = document.createElement("b");
@@ -267,7 +267,7 @@ export class Curves {
 
   summary() {
     const ends = this.shown.map((racer) => {
-      const { main, rolling } = this.points[racer], last = [...rolling.slice(-1), ...main.slice(-1)].slice(-1)[0];
+      const { exact, line } = this.points[racer], last = [...line.slice(-1), ...exact.slice(-1)].slice(-1)[0];
       return `${this.translate(`racer.${racer}`)} ${this.metric === "loss" ? last.y.toFixed(2) : `${Math.round(100 * last.y)} %`}`;
     });
     return `${this.translate(`replay.${this.metric}`)}: ${ends.join(", ") || "–"}`;

@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Racer the state of one racer
  * @property {Row[]} exact evaluations on all held-out pictures
- * @property {Row[]} rolling estimates between them
+ * @property {Row[]} subset evaluations of a fixed subset of them
  * @property {Row | null} latest the last evaluation of either type
  * @property {Row[]} steps training losses
  * @property {Row[]} phases started phases
@@ -37,7 +37,7 @@ export const emptyRace = () => ({
 
 /** @returns {Racer} */
 const emptyRacer = () => ({
-  exact: [], rolling: [], latest: null, steps: [], phases: [], preview: null, probe: null, filters: null, predictions: null, end: null,
+  exact: [], subset: [], latest: null, steps: [], phases: [], preview: null, probe: null, filters: null, predictions: null, end: null,
 });
 
 /** @type {Record<string, (state: RaceState, row: Row) => void>} */
@@ -52,7 +52,7 @@ const RACE_HANDLERS = {
 /** @type {Record<string, (racer: Racer, row: Row) => void>} */
 const RACER_HANDLERS = {
   Evaluated: (racer, row) => {
-    (row.is_exact ? racer.exact : racer.rolling).push(row);
+    (row.is_exact ? racer.exact : racer.subset).push(row);
     racer.latest = row;
   },
   Stepped: (racer, row) => { racer.steps.push(row); },

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from engine.events import Evaluated, Event, Finished, PhaseStarted, PreviewPredicted, Stepped, WeightsProbed
 
-MAX_POINTS = 150  # for each racer, of training losses and of rolling estimates: more are less than a pixel apart
+MAX_POINTS = 150  # for each racer, of training losses and of evaluations of the subset: more are less than a pixel apart
 MAX_PREVIEWS = 60  # for each racer
 MAX_FILTER_VALUES, MAX_FILTER_CHARACTERS = 4_800, 80_000  # in one probe; base64 of all probes together
 

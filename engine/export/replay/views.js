@@ -46,7 +46,7 @@ export class Card {
   /** @param {Row} row */
   #interval({ low, high, is_exact: isExact }) {
     const text = this.translate("replay.interval", { low: Math.round(100 * low), high: Math.round(100 * high) });
-    return isExact ? text : `${text} · ${this.translate("replay.rolling")}`;
+    return isExact ? text : `${text} · ${this.translate("chart.subset")}`;
   }
 }
 

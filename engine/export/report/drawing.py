@@ -47,9 +47,10 @@ _SVG_LOCK = threading.Lock()  # matplotlib's settings of SVG are global
 
 
 def accuracy(report: Report, size: tuple[int, int], points: float = 12.5) -> Figure:
-    """The chart of held-out accuracy: exact points with their 95 % band, rolling estimates, and the chance level.
+    """The chart of held-out accuracy: exact points with their 95 % interval, a line through the evaluations of a
+    subset of the held-out pictures, and the chance level. `size` in points (1/72 inch).
 
-    `size` in points (1/72 inch). A line of exact points has its racer's name as its label, one of estimates "_rolling".
+    The exact points have their racer's name as their label, a line through the subset's "_subset".
     """
     from matplotlib.figure import Figure
 
@@ -74,19 +75,19 @@ def accuracy(report: Report, size: tuple[int, int], points: float = 12.5) -> Fig
 
 
 def _curve(axes: Axes, report: Report, racer: str, horizontal: str) -> None:
-    """One racer's exact points with their 95 % band, and the rolling estimates between them."""
+    """One racer's line through the evaluations of the subset, and its exact points with their 95 % intervals."""
     ink, curve = PALETTE[racer], report.board.curves[racer]
-    rolling = [p for p in curve.points if not p.is_exact]
+    subset = [p for p in curve.points if not p.is_exact]
     xs = [getattr(p, horizontal) for p in curve.exact]
     lows, highs = [p.low for p in curve.exact], [p.high for p in curve.exact]
-    axes.fill_between(xs, lows, highs, color=ink.light, alpha=0.16, linewidth=0)
+    axes.vlines(xs, lows, highs, color=ink.light, alpha=0.6, linewidth=1.2)
     axes.plot(
-        [getattr(p, horizontal) for p in rolling], [p.correct / p.total for p in rolling],
-        color=ink.light, linewidth=0.8, alpha=0.5, label="_rolling",
+        [getattr(p, horizontal) for p in subset], [p.correct / p.total for p in subset],
+        color=ink.light, linewidth=1.6 if racer in MAIN_RACERS else 1.1, dashes=ink.dash or (1, 0), label="_subset",
     )  # fmt: skip
     axes.plot(
-        xs, [p.correct / p.total for p in curve.exact], color=ink.light, linewidth=2.2 if racer in MAIN_RACERS else 1.5,
-        dashes=ink.dash or (1, 0), marker=MARKERS[ink.marker], markersize=4.5, label=report.racer(racer), clip_on=False,
+        xs, [p.correct / p.total for p in curve.exact], color=ink.light, linestyle="none", marker=MARKERS[ink.marker],
+        markersize=5, label=report.racer(racer), clip_on=False,
     )  # fmt: skip
 
 

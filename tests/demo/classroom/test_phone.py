@@ -118,7 +118,7 @@ def test_the_page_holds_every_message_of_its_script_in_every_language() -> None:
     script = modules() + (phone_page.HERE / "phone.html").read_text()
     wanted = set(re.findall(r"""["'](?:word\(["'])?((?:phone|bet|replay|chart|axis)\.[a-z_.]+)["']""", script))
     wanted -= {key for key in wanted if key.startswith(("bet.form", "bet.room", "replay.loss"))}
-    assert {"phone.lost", "bet.gap", "replay.band"} <= wanted
+    assert {"phone.lost", "bet.gap", "chart.subset"} <= wanted
     for language in LANGUAGES:
         assert wanted <= set(known["messages"][language])
     assert set(messages_under("phone")) == {key.removeprefix("phone.") for key in wanted if key.startswith("phone.")} | {

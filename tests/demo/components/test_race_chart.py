@@ -14,7 +14,7 @@ from engine import LANGUAGES, MAIN_RACERS, RACERS, TARGETS, Plan, messages_under
 def test_every_trace_names_its_racer_and_series() -> None:
     figures = race_chart.known("en")["figures"]
     traces = {tuple(trace["meta"]) for figure in figures.values() for trace in figure["data"]}
-    assert traces == {(racer, series) for racer in RACERS for series in ("low", "high", "rolling", "exact", "loss", "rate")}
+    assert traces == {(racer, series) for racer in RACERS for series in ("subset", "exact", "loss", "rate")}
 
 
 def test_every_text_of_the_script_exists_and_is_used() -> None:

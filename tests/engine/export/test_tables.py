@@ -78,7 +78,7 @@ def test_every_point_is_a_row(pairs: Pairs) -> None:
     assert all(float(r["low"]) <= float(r["accuracy"]) <= float(r["high"]) for r in table)
 
 
-def test_a_rolling_estimate_is_marked() -> None:
+def test_an_evaluation_of_the_subset_is_marked() -> None:
     point = Evaluated(
         racer="scratch",
         step=3,
@@ -93,7 +93,7 @@ def test_a_rolling_estimate_is_marked() -> None:
         evaluation_seconds=0.1,
     )
     table = rows(curves_csv([(0.0, point), (0.1, replace(point, is_exact=True))]))
-    assert [r["kind"] for r in table] == ["rolling", "exact"]
+    assert [r["kind"] for r in table] == ["subset", "exact"]
 
 
 def test_the_table_has_a_header_and_the_line_ends_of_rfc_4180(pairs: Pairs) -> None:

@@ -8,11 +8,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.events import Evaluated, Event, Finished, Predicted, PreviewPredicted, Stepped, WeightsProbed
+from engine.events import Evaluated, Finished, PhaseStarted, Predicted, PreviewPredicted, Stepped, WeightsProbed
 from engine.metrics import wilson_interval
 from engine.plan import Racer
 from engine.race.inputs import RaceInputs
-from engine.training.evaluator import EVALUATION_SHARE, SHOWN, WEIGHT_PROBES, Evaluator, Stopwatch, choose_preview_rows
+from engine.training.evaluator import (
+    BACKWARD_FACTOR,
+    SHOWN,
+    SUBSET_SHARE,
+    WEIGHT_PROBES,
+    Evaluator,
+    Stopwatch,
+    choose_preview_rows,
+    stratified_rows,
+)
 from engine.training.features import FreshInputs
 from tests.conftest import CPU, Clock
 from tests.helpers.training import SCRATCH, SHORT, TRANSFER, network, of, run, run_to_network
@@ -75,18 +84,55 @@ def test_the_shown_pictures_are_spread_over_the_classes() -> None:
     assert len(choose_preview_rows(torch.arange(3), 0)) == 3
 
 
-def test_a_rolling_estimate_is_marked_and_waits_for_enough_predictions(drawn: RaceInputs) -> None:
-    evaluator = Evaluator(
-        "scratch", drawn.data, drawn.preprocessing, CPU, Clock(), 0, epoch_steps=1000, rolling_minimum=30, rolling_window=40
-    )
-    evaluator.set_inputs(model := network(drawn), FreshInputs(model[:0], drawn.data, drawn.preprocessing, False, 0, CPU))
-    points: list[Event | None] = []
-    for step in range(1, 7):
+def test_between_full_evaluations_the_same_stratified_subset_is_evaluated(drawn: RaceInputs) -> None:
+    evaluator = Evaluator("scratch", drawn.data, drawn.preprocessing, CPU, Clock(), 0, epoch_steps=1000, subset_size=7)
+    model = network(drawn)
+    inputs = FreshInputs(model[:0], drawn.data, drawn.preprocessing, False, 0, CPU)
+    asked: list[torch.Tensor] = []
+    inputs.heldout = lambda rows: (asked.append(rows), FreshInputs.heldout(inputs, rows))[1]  # type: ignore[method-assign]
+    evaluator.set_inputs(model, inputs)
+    for step in range(1, 5):
         evaluator.trained_on(1000)
-        points.append(next(iter(evaluator.evaluate_after_step(step, 0.0, step / 10, is_end=False)), None))
-    assert points[:2] == [None, None]
-    reported = of([point for point in points if point is not None], Evaluated)
-    assert [(point.total, point.is_exact) for point in reported] == [(30, False), (40, False), (40, False), (40, False)]
+        events = [e for e in evaluator.evaluate_after_step(step, 0.0, step / 10, is_end=False) if e is not None]
+        rows, (point,) = torch.cat(asked), of(events, Evaluated)
+        with torch.no_grad():
+            predicted = model.eval()(FreshInputs.heldout(inputs, rows)).argmax(1)
+        assert (point.total, point.is_exact) == (7, False)
+        assert point.correct == int((predicted == drawn.data.heldout_labels[rows]).sum())
+        assert (point.low, point.high) == wilson_interval(point.correct, 7)
+        assert rows.tolist() == list(stratified_rows(drawn.data.heldout_labels, 0, 6, 7))
+        asked.clear()
+        torch.nn.init.normal_(model[-1].weight)  # type: ignore[arg-type]
+
+
+def test_all_held_out_pictures_are_evaluated_where_the_number_of_epochs_doubles(drawn: RaceInputs) -> None:
+    plan = replace(SHORT, epochs=9)
+    events = run(SCRATCH, plan, drawn)
+    assert [p.epoch for p in of(events, Evaluated) if p.is_exact] == [0, 1, 2, 4, 8, 9]
+
+
+def test_all_held_out_pictures_are_evaluated_where_stages_are_unfrozen(drawn: RaceInputs) -> None:
+    events = run(Racer("pretrained", True, 3), replace(SHORT, epochs=10, head_only_fraction=0.5), drawn)
+    unfrozen = next(e.epoch for e in of(events, PhaseStarted) if e.phase == "fine-tuning")
+    exact = [p.epoch for p in of(events, Evaluated) if p.is_exact]
+    assert exact == [0, 1, 2, 3, 4, 5, 8, 10]  # the head alone: after every epoch
+    assert unfrozen == 5
+
+
+def test_the_subset_is_counted_at_every_full_evaluation_too(drawn: RaceInputs) -> None:
+    for racer in (SCRATCH, TRANSFER):
+        points = of(run(racer, replace(SHORT, epochs=9), drawn), Evaluated)
+        subset = {p.step: p for p in points if not p.is_exact}
+        assert {p.step for p in points if p.is_exact} <= set(subset)
+        assert len({p.total for p in subset.values()}) == 1
+        steps = [(p.step, p.is_exact) for p in points]
+        assert steps == sorted(steps)  # a full one is the latest of its step
+        assert len(steps) == len(set(steps))
+
+
+def test_a_head_alone_is_always_evaluated_on_all_held_out_pictures(drawn: RaceInputs) -> None:
+    points = of(run(TRANSFER, SHORT, drawn), Evaluated)
+    assert {p.total for p in points} == {len(drawn.data.heldout)}
 
 
 def test_the_last_evaluation_is_full(drawn: RaceInputs) -> None:
@@ -94,8 +140,8 @@ def test_the_last_evaluation_is_full(drawn: RaceInputs) -> None:
     evaluator.watch(model := network(drawn))
     evaluator.set_inputs(model, FreshInputs(model[:0], drawn.data, drawn.preprocessing, False, 0, CPU))
     events = [event for event in evaluator.evaluate_after_step(7, 0.0, 1.0, is_end=True) if event is not None]
-    assert [type(event) for event in events] == [Evaluated, PreviewPredicted, WeightsProbed]
-    assert (of(events, Evaluated)[0].total, of(events, Evaluated)[0].is_exact) == (len(drawn.data.heldout), True)
+    assert [type(event) for event in events] == [Evaluated, Evaluated, PreviewPredicted, WeightsProbed]
+    assert (of(events, Evaluated)[1].total, of(events, Evaluated)[1].is_exact) == (len(drawn.data.heldout), True)
 
 
 def test_the_clock_stands_still_during_evaluation(drawn: RaceInputs) -> None:
@@ -108,17 +154,13 @@ def test_the_clock_stands_still_during_evaluation(drawn: RaceInputs) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [4, 12])
-def test_evaluation_stays_within_its_share_of_forward_passes(drawn: RaceInputs, batch_size: int) -> None:
-    """A training step is three forward passes; the first and the last full evaluation are made without an allowance.
-
-    The first few rolling predictions are evaluated but not yet reported, so less is counted here than was evaluated.
-    """
-    plan = replace(SHORT, epochs=24, batch_size=batch_size)
-    points = of(run(SCRATCH, plan, drawn), Evaluated)
-    exact = [p for p in points if p.is_exact]
-    evaluated = len(drawn.data.heldout) * (len(exact) - 2) + 10 * (len(points) - len(exact))
-    share = EVALUATION_SHARE / (1 - EVALUATION_SHARE)
-    assert 0.4 * share * 3 * points[-1].pictures < evaluated <= share * 3 * points[-1].pictures
+def test_the_subset_takes_its_share_of_forward_passes(drawn: RaceInputs, batch_size: int) -> None:
+    events = run(SCRATCH, replace(SHORT, epochs=400, batch_size=batch_size), drawn)
+    points = of(events, Evaluated)
+    full = {p.step for p in points if p.is_exact}
+    evaluated = sum(p.total for p in points if p.step not in full)
+    allowed = SUBSET_SHARE / (1 - SUBSET_SHARE) * BACKWARD_FACTOR * points[-1].pictures
+    assert 0.8 * allowed < evaluated <= allowed + len(drawn.data.heldout)
 
 
 @pytest.mark.slow

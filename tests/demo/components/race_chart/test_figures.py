@@ -29,10 +29,16 @@ def test_the_traces_have_the_points_of_the_scoreboard(board: Scoreboard, axis: s
         trace = by_meta[racer, "exact"]
         assert list(trace.x) == [getattr(p, axis) for p in exact]  # type: ignore[attr-defined]
         assert list(trace.y) == [p.correct / p.total for p in exact]  # type: ignore[attr-defined]
-        assert list(by_meta[racer, "low"].y) == [p.low for p in exact]  # type: ignore[attr-defined]
-        assert list(by_meta[racer, "high"].y) == [p.high for p in exact]  # type: ignore[attr-defined]
-        rolling = [p for p in board.curves[racer].points if not p.is_exact]
-        assert len(by_meta[racer, "rolling"].y) == len(rolling)  # type: ignore[attr-defined]
+        assert trace.mode == "markers"  # type: ignore[attr-defined]  # no line across what was not measured
+        ends = [
+            (y + up, y - down) for y, up, down in zip(trace.y, trace.error_y.array, trace.error_y.arrayminus, strict=True)
+        ]  # type: ignore[attr-defined]
+        assert ends == [(pytest.approx(p.high), pytest.approx(p.low)) for p in exact]
+        subset = [p for p in board.curves[racer].points if not p.is_exact]
+        line = by_meta[racer, "subset"]
+        assert list(line.x) == [getattr(p, axis) for p in subset]  # type: ignore[attr-defined]
+        assert list(line.y) == [p.correct / p.total for p in subset]  # type: ignore[attr-defined]
+        assert list(line.customdata) == [p.total for p in subset]  # type: ignore[attr-defined]
 
 
 def test_the_chance_level_is_one_over_the_number_of_classes(board: Scoreboard) -> None:
@@ -41,8 +47,8 @@ def test_the_chance_level_is_one_over_the_number_of_classes(board: Scoreboard) -
 
 def test_racers_differ_in_colour_dash_and_marker(board: Scoreboard) -> None:
     by_meta = traces(figures.accuracy(board))
-    for attribute in ("line.color", "line.dash", "marker.symbol"):
-        assert len({by_meta[racer, "exact"][attribute] for racer in RACERS}) == len(RACERS)  # type: ignore[index]
+    for series, attribute in (("subset", "line.color"), ("subset", "line.dash"), ("exact", "marker.symbol")):
+        assert len({by_meta[racer, series][attribute] for racer in RACERS}) == len(RACERS)  # type: ignore[index]
 
 
 def test_loss_and_learning_rate_have_separate_axes(board: Scoreboard) -> None:

@@ -58,11 +58,11 @@ def test_a_card_shows_the_settings_and_the_result(tmp_path: Path) -> None:
     assert "RECORDED · a machine · seed 0 · 2026-11-21" in text
 
 
-def test_the_curves_of_the_thumbnail_end_where_the_race_did(tmp_path: Path) -> None:
+def test_a_card_has_the_accuracies_at_the_end(tmp_path: Path) -> None:
     card = read(add(tmp_path, "a.html"))
     for _, event in recorded()[1]:
         if isinstance(event, Finished):
-            assert card.points[event.racer][-1] == (event.epoch, event.correct / event.total)
+            assert card.results[event.racer] == event.correct / event.total
 
 
 def test_a_recording_is_converted_to_a_replay_in_its_folder(tmp_path: Path) -> None:

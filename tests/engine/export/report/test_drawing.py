@@ -21,11 +21,12 @@ def test_the_plotted_points_are_the_events() -> None:
         (line,) = [line for line in axes.lines if line.get_label() == translate(f"racer.{racer}")]
         expected = [(p.epoch, p.correct / p.total) for p in curve.exact]
         assert np.asarray(line.get_xydata()).tolist() == [list(point) for point in expected]
-        band = [b for b in axes.collections if (b.get_datalim(axes.transData).y1 == max(p.high for p in curve.exact))]
-        assert len(band) == 1
-    rolling = [np.asarray(line.get_xydata()).tolist() for line in axes.lines if line.get_label() == "_rolling"]
+        assert line.get_linestyle() == "None"  # no line across what was not measured
+    drawn = [[segment.tolist() for segment in bars.get_segments()] for bars in axes.collections]  # type: ignore[attr-defined]
+    assert drawn == [[[[p.epoch, p.low], [p.epoch, p.high]] for p in c.exact] for c in board(pairs).curves.values()]
+    subset = [np.asarray(line.get_xydata()).tolist() for line in axes.lines if line.get_label() == "_subset"]
     curves = board(pairs).curves.values()
-    assert rolling == [[[p.epoch, p.correct / p.total] for p in c.points if not p.is_exact] for c in curves]
+    assert subset == [[[p.epoch, p.correct / p.total] for p in c.points if not p.is_exact] for c in curves]
     (guess,) = [line for line in axes.lines if line.get_label() == translate("chart.chance")]
     assert set(np.asarray(guess.get_ydata()).tolist()) == {1 / 3}
 
