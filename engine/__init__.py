@@ -42,7 +42,7 @@ from engine.race.previews import class_preview, evaluation_previews
 from engine.race.race import Race, run_prepared, run_race
 from engine.race.validate import input_size, validate
 from engine.recording import Stamp, record, replay
-from engine.scoreboard import SAMPLING_GAP, TARGETS, Curve, Scoreboard, Verdict
+from engine.scoreboard import TARGETS, Curve, Scoreboard, Verdict
 from engine.sentences import detail_sentence, fact_sentence, progress_sentence, verdict_sentence
 from engine.workspace import Workspace
 
@@ -58,7 +58,6 @@ __all__ = [
     "PALETTE",
     "RACERS",
     "RANGES",
-    "SAMPLING_GAP",
     "TARGETS",
     "Address",
     "Answer",

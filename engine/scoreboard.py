@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,22 +23,6 @@ from engine.plan import MAIN_RACERS, Plan
 
 TARGETS = (0.5, 0.8, 0.9)
 Outcome = Literal["pretrained", "scratch", "close", "unfinished"]
-
-
-@dataclass(frozen=True)
-class SamplingGap:
-    """A gap that another sample of training pictures could reverse. It falls with the square root of their number."""
-
-    gap: float  # a share of the held-out pictures
-    examples_per_class: int  # where it was measured
-
-    def at(self, examples_per_class: int) -> float:
-        """The gap at another number of training pictures per class."""
-        return self.gap * math.sqrt(self.examples_per_class / examples_per_class)
-
-
-# Twice the standard deviation between samples of training pictures (3.7 points at 5 per class, 1.5 at 20), 2026-11-20
-SAMPLING_GAP = SamplingGap(0.07, 5)
 
 
 @dataclass
@@ -73,32 +56,22 @@ class Curve:
         return self.points[-1].correct / self.points[-1].total if self.points else None
 
     def time_to(self, target: float) -> float | None:
-        """Seconds of this racer's compute time until its full evaluations reached the target accuracy; None if they did not.
-
-        Interpolated between evaluations, so that a racer that is evaluated less often does not appear slower.
-        """
-        before: Evaluated | None = None
-        for point in self.exact:
-            share = point.correct / point.total
-            if share >= target:
-                if before is None:
-                    return point.seconds
-                low = before.correct / before.total
-                return before.seconds + (point.seconds - before.seconds) * (target - low) / (share - low)
-            before = point
-        return None
+        """Seconds of this racer's compute time at the first full evaluation that reached the target; None if none did."""
+        return next((p.seconds for p in self.exact if p.correct / p.total >= target), None)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a race. The gap is pretrained minus scratch, as a fraction; the interval is that of these two racers."""
+    """The result of a race, about these two trained networks: with other training pictures or another seed it may differ.
+
+    The gap is pretrained minus scratch, as a fraction, with its 95 % interval on the same held-out pictures.
+    """
 
     outcome: Outcome
     gap: float
     low: float
     high: float
     p_value: float
-    threshold: float  # the gap below which another sample of training pictures could reverse the order
 
 
 class Scoreboard:
@@ -180,17 +153,12 @@ class Scoreboard:
         return counts
 
     def verdict(self) -> Verdict:
-        """The winner, or "close", or "unfinished" where a main racer did not complete its training.
-
-        "close" where the paired interval contains 0, or where another sample of training pictures could reverse the order
-        (`SAMPLING_GAP`).
-        """
-        end, plan = self.finished, self.plan
+        """The winner, "close" where the paired interval contains 0, "unfinished" where a main racer did not complete it."""
+        end = self.finished
         pair = [self.curves[name].finished for name in MAIN_RACERS if name in self.curves]
         complete = len(pair) == 2 and all(finished and finished.reason == "done" for finished in pair)
-        if end is None or plan is None or not complete:
-            return Verdict("unfinished", 0.0, 0.0, 0.0, 1.0, 0.0)
-        threshold = SAMPLING_GAP.at(plan.examples_per_class)
-        close = end.gap_low <= 0 <= end.gap_high or abs(end.gap) < threshold
-        outcome: Outcome = "close" if close else "pretrained" if end.gap > 0 else "scratch"
-        return Verdict(outcome, end.gap, end.gap_low, end.gap_high, end.p_value, threshold)
+        if end is None or not complete:
+            return Verdict("unfinished", 0.0, 0.0, 0.0, 1.0)
+        is_close = end.gap_low <= 0 <= end.gap_high
+        outcome: Outcome = "close" if is_close else "pretrained" if end.gap > 0 else "scratch"
+        return Verdict(outcome, end.gap, end.gap_low, end.gap_high, end.p_value)

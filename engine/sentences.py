@@ -43,12 +43,12 @@ def verdict_sentence(board: Scoreboard, language: str = "en") -> str:
 
 
 def detail_sentence(board: Scoreboard, language: str = "en") -> str:
-    """The verdict's interval and threshold in percentage points; "" before there is a verdict."""
+    """The interval of the verdict's gap in percentage points, and what it is about; "" before there is a verdict."""
     verdict = board.verdict()
     if verdict.outcome == "unfinished":
         return ""
     low, high = (f"{100 * bound:+.0f}" for bound in (verdict.low, verdict.high))
-    return translate("detail.interval", language, low=low, high=high, least=f"{100 * verdict.threshold:.0f}")
+    return translate("detail.interval", language, low=low, high=high)
 
 
 def fact_sentence(text: str, language: str = "en") -> str:

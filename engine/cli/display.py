@@ -121,6 +121,9 @@ def table(board: Scoreboard, seconds: float) -> Table:
     return grid
 
 
+AGAIN = "with other training pictures it may differ: repeat it with another --seed"
+
+
 def verdict_sentence(verdict: Verdict, board: Scoreboard) -> str:
     """The verdict in a sentence; of a race without one, why there is none."""
     if verdict.outcome == "unfinished":
@@ -129,5 +132,5 @@ def verdict_sentence(verdict: Verdict, board: Scoreboard) -> str:
     interval = f"95 % interval {verdict.low:+.1%} to {verdict.high:+.1%}"
     gap = f"{abs(verdict.gap):.1%} apart, {interval}, McNemar p = {verdict.p_value:.2g}"
     if verdict.outcome == "close":
-        return f"Too close to call: {gap}; below {verdict.threshold:.1%} another draw of training pictures could reverse it"
-    return f"{RACER_NAMES[verdict.outcome]} wins: {gap}"
+        return f"Too close to call: {gap}; {AGAIN}"
+    return f"{RACER_NAMES[verdict.outcome]} wins: {gap}; {AGAIN}"

@@ -36,7 +36,7 @@ Pairs = Sequence[tuple[float, Event]]
 def race(
     classes: tuple[str, ...] = ("round", "square", "stripes"), reason: Reason = "done", plan: Plan | None = None
 ) -> Pairs:
-    """The events of a small race with their times: 7 evaluations per racer (4 if it did not end), every other of a subset."""
+    """The events of a small race with their times: 7 evaluations per racer (4 if it did not end), three of a subset."""
     plan = plan or Plan(examples_per_class=4, epochs=6)
     events: list[Event] = [
         RaceStarted(

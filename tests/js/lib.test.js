@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { toCsv } from "../../demo/components/comparison/csv.js";
 import { picturesUrl } from "../../demo/components/lib/pictures.js";
-import { RaceChannel, threshold } from "../../demo/components/lib/race.js";
+import { RaceChannel } from "../../demo/components/lib/race.js";
 import { scoreGap, scoreSeconds, timeToTarget } from "../../demo/components/lib/score.js";
 import { onChangeElsewhere, read, readList, write, writeList } from "../../demo/components/lib/store.js";
 import { clock, fileSize, fill, formatNumber, percent, pickLanguage } from "../../engine/export/lib/format.js";
@@ -33,11 +33,6 @@ test("numbers are formatted for the reader", () => {
   assert.deepEqual([clock(5), clock(65.9)], ["0:05", "1:05"]);
   assert.deepEqual([fileSize(1), fileSize(999_001), fileSize(2_340_000)], ["1 kB", "1000 kB", "2.3 MB"]);
   assert.equal(fill("{name} by {gap}", { name: "$1", gap: 3 }), "$1 by 3");
-});
-
-test("the gap that sampling can cause falls with the square root of the pictures per class", () => {
-  const sampling_gap = { gap: 0.07, examples_per_class: 5 };
-  assert.deepEqual([threshold(sampling_gap, 5), threshold(sampling_gap, 20)], [0.07, 0.035]);
 });
 
 test("stored values are read back, also as a list of limited length", () => {
@@ -74,9 +69,9 @@ test("a bet loses four points per percentage point of the gap, and a third per f
   assert.deepEqual([scoreSeconds(null, null), scoreSeconds(null, 4), scoreSeconds(4, null)], [100, 0, 0]);
 });
 
-test("the time to the target is interpolated between evaluations", () => {
+test("the time to the target is that of the first evaluation that reached it", () => {
   const points = [[0, 10], [2, 60], [6, 100]].map(([seconds, correct]) => ({ seconds, correct, total: 100 }));
-  assert.equal(timeToTarget(points, 0.8), 4);
+  assert.equal(timeToTarget(points, 0.8), 6);
   assert.equal(timeToTarget(points.slice(0, 2), 0.8), null);
   assert.equal(timeToTarget(points.slice(2), 0.8), 6);
 });

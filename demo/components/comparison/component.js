@@ -2,7 +2,7 @@
 import { nest, on } from "../../../engine/export/lib/dom.js";
 import { fill } from "../../../engine/export/lib/format.js";
 import { isDone, MAIN_RACERS } from "../../../engine/export/lib/reducer.js";
-import { channel, onAnnounced, threshold } from "../lib/race.js";
+import { channel, onAnnounced } from "../lib/race.js";
 import { onChangeElsewhere, readList, writeList } from "../lib/store.js";
 import { toCsv } from "./csv.js";
 
@@ -111,8 +111,7 @@ export function mount({ element, config, language, $, $$ }) {
   // --- the table -----------------------------------------------------------------------------------------------------
 
   /** @param {StoredRace} race */
-  const isClose = (race) => (race.low <= 0 && race.high >= 0)
-    || Math.abs(race.gap) < threshold(config.sampling_gap, race.examples_per_class);
+  const isClose = (race) => race.low <= 0 && race.high >= 0;
 
   /** @param {string} name @param {any} value */
   function valueText(name, value) {

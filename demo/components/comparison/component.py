@@ -12,7 +12,7 @@ import gradio as gr
 
 from demo.components import base
 from demo.markup import Template
-from engine import SAMPLING_GAP, Plan, messages_under, translate
+from engine import Plan, messages_under, translate
 
 SCRIPT = Path(__file__).with_name("component.js")
 TEMPLATE = Template(Path(__file__).with_suffix(".html"))
@@ -34,7 +34,6 @@ def known(titles: Titles, language: str) -> dict[str, Any]:
         "values": {**titles, "extra_racers": messages_under("racer", language)},
         "defaults": asdict(Plan()),
         "columns": COLUMNS,
-        "sampling_gap": asdict(SAMPLING_GAP),
     }
 
 

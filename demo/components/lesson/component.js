@@ -2,16 +2,28 @@
 import { make, on } from "../../../engine/export/lib/dom.js";
 import { fill } from "../../../engine/export/lib/format.js";
 import { isDone } from "../../../engine/export/lib/reducer.js";
-import { channel, onAnnounced, threshold } from "../lib/race.js";
+import { channel, onAnnounced } from "../lib/race.js";
 import { read, write } from "../lib/store.js";
 
 /** @typedef {import("../lib/race.js").ShownRace} ShownRace */
-/** @typedef {{ shares: Record<string, number>, gap: number }} Result in percent; a racer that diverged has no share */
+/**
+ * @typedef {object} Result
+ * @property {Record<string, number>} shares accuracies in percent; a racer that diverged has none
+ * @property {number} gap in percentage points
+ * @property {number} total held-out pictures
+ */
 /** @typedef {{ step: string, results: Record<string, Result>, answers: Record<string, string> }} Progress results by race, answers by question */
 
 const KEY = "lesson";
 const ENDS = ["RaceFinished", "Ended"];
 
+/**
+ * Half of the 95 % interval of a sum or difference of independent accuracies, in percentage points (normal approximation).
+ * @param {Result[]} results
+ * @param {(result: Result) => number[]} shares the accuracies that count, in percent
+ */
+const uncertainty = (results, shares) => 196 * Math.sqrt(results.flatMap((result) => (
+  shares(result).map((share) => (share / 100) * (1 - share / 100) / result.total))).reduce((sum, variance) => sum + variance, 0));
 /** @param {number} value */
 const points = (value) => Math.abs(value).toFixed(0);
 /** @param {number} value */
@@ -37,7 +49,7 @@ export function mount({ element, props, submit, config, $, $$ }) {
   function storedProgress() {
     const stored = read(KEY);
     /** @type {(entry: [string, any]) => boolean} */
-    const isResult = ([name, result]) => name in config.races && Number.isFinite(result?.shares?.scratch)
+    const isResult = ([name, result]) => name in config.races && Number.isFinite(result?.shares?.scratch) && result.total > 0
       && Object.values(result.shares).every(Number.isFinite);
     return {
       step: steps.includes(stored?.step) ? stored.step : steps[0],
@@ -118,8 +130,8 @@ export function mount({ element, props, submit, config, $, $$ }) {
     const value = (outcome) => (race.measure === "gap" ? outcome.gap : outcome.shares.pretrained);
     const difference = isRacer ? result.shares.pretrained - result.shares[race.against] : value(result) - value(other);
     const rise = race.is_fall ? -difference : difference;
-    const compared = isRacer ? [race] : [race, config.races[race.against]]; // the race with fewer pictures determines the threshold
-    const least = 100 * threshold(config.sampling_gap, Math.min(...compared.map(({ plan }) => plan.examples_per_class)));
+    const least = isRacer ? uncertainty([result], ({ shares }) => [shares.pretrained, shares[race.against]])
+      : uncertainty([result, other], ({ shares }) => (race.measure === "gap" ? [shares.pretrained, shares.scratch] : [shares.pretrained]));
     const outcome = Math.abs(rise) < least ? "close" : rise > 0 ? "ahead" : "behind";
     return fill(words[`race.${name}.${outcome}`] || words[outcome], { gap: points(difference) });
   }
@@ -202,7 +214,7 @@ export function mount({ element, props, submit, config, $, $$ }) {
       const end = state.racers[name].end;
       return [name, (100 * end?.correct) / end?.total];
     }));
-    return { shares, gap: shares.pretrained - shares.scratch };
+    return { shares, gap: shares.pretrained - shares.scratch, total: state.racers.scratch.end?.total };
   }
 
   // --- questions and glossary ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import gradio as gr
 from demo.components import base
 from demo.i18n import labels
 from demo.markup import Template
-from engine import SAMPLING_GAP, Plan, PlanError, check_head, messages_under, model_ending, translate
+from engine import Plan, PlanError, check_head, messages_under, model_ending, translate
 
 SCRIPT = Path(__file__).with_suffix(".js")
 TEMPLATE = Template(Path(__file__).with_suffix(".html"))
@@ -101,7 +101,7 @@ def build() -> gr.HTML:
 
 
 def known(language: str) -> dict[str, Any]:
-    """The texts for the script, the steps with their races, the correct answers, and the gap that sampling can cause."""
+    """The texts for the script, the steps with their races, and the correct answers."""
     races = {
         name: {"query": plan(name).to_query(), "plan": asdict(plan(name)), "against": contest.against,
                "measure": contest.measure, "is_fall": contest.is_fall}
@@ -110,8 +110,7 @@ def known(language: str) -> dict[str, Any]:
     answers = {question: answer for step in QUIZ.values() for question, answer in step.items()}
     names = messages_under("racer", language)
     return {"words": messages_under("lesson", language), "why": {q: translate(f"quiz.{q}.why", language) for q in answers},
-            "names": names, "races": races, "steps": STEPS, "answers": answers,
-            "sampling_gap": asdict(SAMPLING_GAP)}  # fmt: skip
+            "names": names, "races": races, "steps": STEPS, "answers": answers}  # fmt: skip
 
 
 def markup(language: str) -> str:

@@ -94,11 +94,3 @@ export function announce(name, detail) {
 export function onAnnounced(name, handler) {
   window.addEventListener(`headstart:${name}`, (event) => handler(/** @type {CustomEvent} */ (event).detail));
 }
-
-/**
- * The difference in accuracy below which another sample of training pictures could reverse the order (SamplingGap.at).
- * @param {{ gap: number, examples_per_class: number }} sampling_gap the engine's SAMPLING_GAP, from the component's `config`
- * @param {number} examples_per_class
- */
-export const threshold = (sampling_gap, examples_per_class) =>
-  sampling_gap.gap * Math.sqrt(sampling_gap.examples_per_class / examples_per_class);

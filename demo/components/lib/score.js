@@ -21,20 +21,9 @@ export function scoreSeconds(bet, actual) {
 }
 
 /**
- * Seconds until the exact evaluations reach the target, interpolated linearly; null where they do not (Curve.time_to).
+ * Seconds at the first evaluation on all held-out pictures that reached the target; null where none did (Curve.time_to).
  * @param {Row[]} evaluations
  * @param {number} target
  */
-export function timeToTarget(evaluations, target) {
-  let before = null;
-  for (const point of evaluations) {
-    const accuracy = point.correct / point.total;
-    if (accuracy >= target) {
-      if (!before) return point.seconds;
-      const previous = before.correct / before.total;
-      return before.seconds + ((point.seconds - before.seconds) * (target - previous)) / (accuracy - previous);
-    }
-    before = point;
-  }
-  return null;
-}
+export const timeToTarget = (evaluations, target) =>
+  evaluations.find((point) => point.correct / point.total >= target)?.seconds ?? null;

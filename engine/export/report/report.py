@@ -165,9 +165,7 @@ def _verdict(board: Scoreboard, started: RaceStarted, language: str) -> tuple[st
     gap, low, high = (f"{100 * share:+.1f}".replace("-", "−") for share in (end.gap, end.low, end.high))
     p = "< 0.001" if end.p_value < 0.001 else f"= {end.p_value:.3f}"
     uncertainty = text("report.sure", gap=gap, low=low, high=high, p=p, count=f"{started.heldout:,}")
-    if end.outcome == "close":
-        uncertainty += " " + text("report.turn", least=f"{100 * end.threshold:.1f}")
-    return verdict_sentence(board, language), uncertainty
+    return verdict_sentence(board, language), f"{uncertainty} {text('report.again')}"
 
 
 def _racer(racer: str, curve: Curve, language: str) -> tuple[str, ...]:

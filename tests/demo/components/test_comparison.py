@@ -9,7 +9,7 @@ from dataclasses import fields
 import pytest
 
 from demo.components.comparison import component as comparison
-from engine import LANGUAGES, SAMPLING_GAP, Plan, translate
+from engine import LANGUAGES, Plan, translate
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -26,7 +26,6 @@ def test_every_text_of_the_script_exists(language: str) -> None:
     assert set(re.findall(r"\bwords\.(\w+)", comparison.SCRIPT.read_text(encoding="utf-8"))) <= set(known["words"])
     assert set(known["settings"]) == {field.name for field in fields(Plan)}
     assert json.loads(json.dumps(known))["defaults"] == json.loads(Plan().to_json())
-    assert known["sampling_gap"] == {"gap": SAMPLING_GAP.gap, "examples_per_class": SAMPLING_GAP.examples_per_class}
 
 
 def test_values_of_settings_have_titles() -> None:
