@@ -90,13 +90,19 @@ def this_machine(is_borrower: bool = False) -> Machine:
         precision = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         return Machine("cuda", torch.cuda.get_device_name(), 0, precision)
     # From the processor's features, not a timing: a timing that came out differently would change the curves of a seed
-    precision = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_units() else "fp32"
+    precision = "bf16" if _has_bf16_units() else "fp32"
     return Machine("cpu", f"{_cpu_name()}, {cores()} cores", max(1, cores() // 2), precision)
 
 
 def _has_bf16_units() -> bool:
     """Whether bf16 products are native (AVX-512 BF16 or AMX); emulated, they are slower than fp32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    if not torch.backends.mkldnn.is_available():  # torch for Macs has no oneDNN, and then no operator to ask
+        return False
+    try:
+        has_units = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(has_units and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # torch's own names, which another version may not have
+        return False
 
 
 def _cpu_name() -> str:

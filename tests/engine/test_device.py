@@ -67,3 +67,23 @@ def test_a_process_that_was_lent_a_gpu_uses_it(claimed: None) -> None:
     machine = this_machine(is_borrower=True)
     assert (machine.device, machine.name, machine.threads) == ("cuda", "A lent GPU", 0)
     assert this_machine().device == "cpu"
+
+
+@pytest.fixture
+def asked_again() -> Iterator[None]:
+    """The machine is asked anew, and again after the test."""
+    this_machine.cache_clear()
+    yield
+    this_machine.cache_clear()
+
+
+def test_a_torch_without_onednn_is_not_asked_for_its_formats(asked_again: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", None)  # as on a Mac: the operators are not there
+    assert this_machine().precision == "fp32"
+
+
+def test_a_torch_without_these_names_trains_in_fp32(asked_again: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert this_machine().precision == "fp32"
