@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES
 
 HOME = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow  # each test starts a program
@@ -41,7 +44,21 @@ def test_if_the_port_is_in_use_the_next_one_is_used_and_printed() -> None:
         with subprocess.Popen([sys.executable, "app.py"], cwd=HOME, env=env, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             printed = next(line for line in process.stdout if "Running on" in line)
+            port = re.search(r":(\d+)$", printed.strip())
+            assert port
+            plain, packed = (page(int(port[1]), encoding) for encoding in ("identity", "gzip"))
             process.terminate()
-        port = re.search(r":(\d+)$", printed.strip())
-        assert port
         assert int(port[1]) != busy
+        assert gzip.decompress(packed) == plain
+        assert len(packed) < len(plain) / 3
+
+
+def test_streams_are_never_packed() -> None:
+    assert "text/event-stream" in DEFAULT_EXCLUDED_CONTENT_TYPES
+
+
+def page(port: int, encoding: str) -> bytes:
+    """The page as it is sent."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Accept-Encoding": encoding})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return response.read()

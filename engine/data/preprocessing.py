@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]  # mean and standard deviation by channel
@@ -20,3 +21,4 @@ class Preprocessing:
     mean: tuple[float, float, float]  # of pixels in 0..1
     std: tuple[float, float, float]
     patch_order: Tensor | None = None  # (n * n,) int64, the source patch at each position; None = not shuffled
+    memory_format: torch.memory_format = torch.channels_last  # of the network's input

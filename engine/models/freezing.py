@@ -79,8 +79,8 @@ def spread_rows(data: RaceData) -> Tensor:
 
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """0..1 pixels (N, 3, px, px) -> the input of a network, channels last, with patches shuffled if the race has that."""
+    """0..1 pixels (N, 3, px, px) -> the input of a network, with patches shuffled if the race has that."""
     if preprocessing.patch_order is not None:
         pixels = augmentation.shuffle_patches(pixels, preprocessing.patch_order)
     mean, std = (torch.tensor(v, device=pixels.device).view(1, 3, 1, 1) for v in (preprocessing.mean, preprocessing.std))
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+    return ((pixels - mean) / std).contiguous(memory_format=preprocessing.memory_format)

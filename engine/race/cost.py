@@ -144,17 +144,14 @@ def probe(backbone: Backbone, image_size: int, trainable_stages: int, machine: M
 
 def _probe(backbone: Backbone, image_size: int, trainable_stages: int, machine: Machine, min_seconds: float) -> Speed:
     model = pretrained.build(backbone, 10, 0, pretrained=False)
-    model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    layout = convolutions.memory_format(model, machine.device)
+    model.to(device=machine.device, memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it
     frozen, learning = freezing.split(model, trainable_stages)
     count = freezing.chunk(image_size)
     rng = generator(0)  # not the global one: a race may be initialising its networks from it
     dropout.replace_dropout(model, rng)
     convolutions.use_fast_convolutions(model)
-    x = (
-        torch.randn(count, 3, image_size, image_size, generator=rng)
-        .to(machine.device)
-        .contiguous(memory_format=torch.channels_last)
-    )
+    x = torch.randn(count, 3, image_size, image_size, generator=rng).to(machine.device).contiguous(memory_format=layout)
     y = torch.arange(count, device=machine.device) % 10
     freezing.freeze(model)
 

@@ -46,6 +46,7 @@ def train(
     where the pretrained weights cannot be loaded.
     """
     model = _build(racer, plan, backbone, len(data.classes), machine)
+    preprocessing = replace(preprocessing, memory_format=convolutions.memory_format(model, machine.device))
     racer_phases = phases(racer, plan, backbone.architecture, len(model))
     epoch_steps = steps_per_epoch(len(data.training), plan.batch_size)
     steps = epoch_steps * plan.epochs if plan.budget == "epochs" else 0
@@ -139,7 +140,8 @@ def labels_of(data: RaceData, rows: Tensor) -> Tensor:
 def _build(racer: Racer, plan: Plan, backbone: Backbone, classes: int, machine: Machine) -> nn.Sequential:
     """The racer's network before its first step."""
     model = pretrained.build(backbone, classes, plan.seed, racer.pretrained)
-    model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    layout = convolutions.memory_format(model, machine.device)
+    model.to(device=machine.device, memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it
     if racer.pretrained or racer.trainable_stages == 1:
         freezing.zero_init_head(model[-1])
     dropout.replace_dropout(model, generator(plan.seed, 9))

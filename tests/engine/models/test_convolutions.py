@@ -16,6 +16,7 @@ from engine.models.convolutions import (
     add_windows,
     depthwise_input_gradient,
     depthwise_weight_gradient,
+    memory_format,
     use_fast_convolutions,
     windows,
 )
@@ -122,3 +123,11 @@ def test_a_network_keeps_its_weights_and_can_be_saved() -> None:
     torch.save(model, file)
     file.seek(0)
     assert sum(isinstance(m, DepthwiseConv2d) for m in torch.load(file, weights_only=False).modules()) == 16
+
+
+def test_only_depthwise_networks_on_cuda_are_in_the_plain_order() -> None:
+    depthwise, dense = (ARCHITECTURES[name].build(3) for name in ("efficientnet_lite0", "resnet10"))
+    assert memory_format(depthwise, "cuda") is torch.contiguous_format
+    assert {memory_format(depthwise, "cpu"), memory_format(dense, "cpu"), memory_format(dense, "cuda")} == {
+        torch.channels_last
+    }
