@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import math
 import os
@@ -470,6 +471,34 @@ def test_every_subscriber_receives_every_row_of_the_race_on_the_page(visitor: Vi
     assert (shown["isOwner"], shown["isRecorded"]) == (True, False)
     received = [count for name, count in page.evaluate("received") if name == race]
     assert sum(received) == len(log)
+
+
+@pytest.mark.skipif(not SHOTS, reason="draws the README's moving picture, which takes as long as the recorded race")
+def test_the_recorded_race_moves(browser: Any, server: str) -> None:
+    """The README's picture: HEADSTART_SHOTS=assets/readme python -m pytest -m browser -k recorded_race_moves."""
+    context = browser.new_context(viewport={"width": 860, "height": 900}, reduced_motion="no-preference", locale="en-GB")
+    page = context.new_page()
+    page.goto(server)
+    page.wait_for_selector(".main-svg", timeout=60_000)
+    frames, times = [], [time.perf_counter()]
+    while not frames or "wins by" not in page.inner_text(".hs-headline"):
+        with Image.open(io.BytesIO(page.locator(".hs-race").screenshot())) as picture:
+            frames.append(picture.convert("RGB").resize((820, round(820 * picture.height / picture.width))))
+        page.wait_for_timeout(300)
+        times.append(time.perf_counter())
+        assert len(frames) < 300
+    with Image.open(io.BytesIO(page.locator(".hs-race").screenshot())) as picture:
+        frames.append(picture.convert("RGB").resize(frames[0].size))
+    context.close()
+    assert drawn_differently(frames)
+    durations = [round(1000 * (after - before)) for before, after in itertools.pairwise(times)]
+    path = Path(str(SHOTS), "race.webp")
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[*durations, 3000], loop=0, quality=60, method=6)
+
+
+def drawn_differently(frames: list[Image.Image]) -> int:
+    """How many of the frames differ from the one before."""
+    return sum(first.tobytes() != second.tobytes() for first, second in itertools.pairwise(frames))
 
 
 def shoot(page: Any, name: str) -> None:

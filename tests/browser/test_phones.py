@@ -241,7 +241,7 @@ def test_a_locked_room_shows_a_message_and_a_phone_joins_when_it_opens(school: S
     school.room.lock(True)
     page = phone()
     wait(page, lambda: page.inner_text("#gone") == translate("refusal.room.locked"))
-    assert page.inner_text("#headline") == page.inner_text("#status") == ""
+    wait(page, lambda: page.inner_text("#headline") == page.inner_text("#status") == "")  # painted with the next frame
     shoot(page, "locked-390-light")
     school.room.lock(False)
     wait(page, lambda: page.inner_text("#headline") == translate("phone.waiting"))

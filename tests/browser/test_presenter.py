@@ -41,11 +41,11 @@ DECODE = """async () => {
   const codes = await new BarcodeDetector({ formats: ["qr_code"] }).detect(image);
   return codes.map((code) => code.rawValue);
 }"""
-# Held-out answers of the pretrained racer: 80 % is crossed at 3 s, half way from 60 % at 2 s to 100 % at 4 s
+# Held-out accuracies of the pretrained racer: 80 % is first measured at 3 s
 RACED = [
     {"event": "RaceStarted", "plan": "{}"},
     *({"event": "Evaluated", "racer": "pretrained", "is_exact": True, "seconds": s, "correct": c, "total": 100}
-      for s, c in ((0, 10), (2, 60), (4, 100))),
+      for s, c in ((0, 10), (2, 60), (3, 85), (4, 100))),
     {"event": "Finished", "racer": "scratch", "reason": "done"},
     {"event": "Finished", "racer": "pretrained", "reason": "done"},
     {"event": "RaceFinished", "gap": 0.462},

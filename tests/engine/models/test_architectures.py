@@ -189,6 +189,12 @@ def test_a_fresh_resnets_residuals_begin_at_zero_where_its_row_says_so(name: str
     assert {bool(norm.weight.any()) for norm in last} == {not kind.build.keywords.get("zero_init_residual")}
 
 
+def test_the_residual_branches_of_efficientnet_lite0_begin_at_zero() -> None:
+    blocks = [m for m in ARCHITECTURES["efficientnet_lite0"].build(CLASSES).modules() if getattr(m, "has_skip", False)]
+    assert len(blocks) == 9
+    assert not any(block.bn3.weight.any() for block in blocks)
+
+
 def test_zero_initialised_residuals_are_for_the_deep_resnet_not_for_the_shallow_one() -> None:
     assert ARCHITECTURES["resnet50"].build.keywords["zero_init_residual"]
     assert "zero_init_residual" not in ARCHITECTURES["resnet10"].build.keywords
