@@ -96,11 +96,10 @@ def standings_row(board: Scoreboard, seconds: float) -> Row:
 
 def _figures(curve: Curve) -> dict[str, Any]:
     point = curve.points[-1] if curve.points else None
-    exact = curve.exact[-1] if curve.exact else None
+    interval = f"{labels.percent(point.low)} – {labels.percent(point.high)}, n\u00a0=\u00a0{point.total}" if point else "–"
     return {
         "accuracy": labels.percent(point.correct / point.total) if point else "–",
-        "is_exact": bool(point and point.is_exact),
-        "interval": f"{labels.percent(exact.low)} – {labels.percent(exact.high)}" if exact else "–",
+        "interval": interval,
         "best": labels.percent(curve.best.correct / curve.best.total) if curve.best else "–",
         "seconds": f"{curve.losses[-1].seconds:.1f} s" if curve.losses else "–",
         "phase": (curve.finished.reason if curve.finished else curve.phases[-1].phase) if curve.phases else "",

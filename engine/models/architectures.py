@@ -292,9 +292,9 @@ def efficientnet_lite0(classes: int) -> nn.Module:
     import timm  # takes a second, so only where it is used
 
     model = timm.create_model("efficientnet_lite0", num_classes=classes, bn_eps=1e-3)
-    for block in model.modules():
+    for name, block in model.named_modules():
         if getattr(block, "has_skip", False):
-            nn.init.zeros_(block.bn3.weight)
+            nn.init.zeros_(model.get_parameter(f"{name}.bn3.weight"))
     return model
 
 

@@ -20,7 +20,7 @@ from engine.training.features import CachedInputs, FreshInputs
 from engine.training.probes import WeightProbe
 
 SUBSET = 150  # held-out pictures, at most, that are evaluated between the full evaluations
-SUBSET_SHARE = 0.06  # of a racer's time, planned for evaluations of the subset
+SUBSET_SHARE = 0.035  # of a racer's time, planned for evaluations of the subset
 BACKWARD_FACTOR = 4  # a training step costs about as much as so many forward passes of the same pictures
 FIRST_SUBSET = 64  # training pictures after which the subset is evaluated for the first time
 MOST_POINTS = 300  # full evaluations of a racer, and of the subset, that are reported; a chart cannot show more

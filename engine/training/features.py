@@ -19,6 +19,7 @@ from engine.device import Machine
 from engine.models.freezing import chunk, normalise, spread_rows
 from engine.rng import generator
 
+MAX_HELDOUT = 100_000_000  # bytes of held-out pictures that are kept as a network's input, resized and normalised once
 CACHE_SHARE = 0.3  # of the free memory, for the cached features of all racers; while they are concatenated, twice that
 
 
@@ -41,6 +42,9 @@ class FreshInputs:
         self.frozen, self.data, self.preprocessing, self.machine = frozen, data, preprocessing, machine
         self.augment, self.seed = augment, seed
         self._epoch, self._boxes, self._flips = -1, torch.empty(0), torch.empty(0)
+        self._heldout: Tensor | None = None  # where nothing is frozen and they are few
+        values = data.heldout.numel() // data.heldout.shape[-1] ** 2 * preprocessing.image_size**2
+        self._keeps_heldout = not len(frozen) and values * machine.dtype.itemsize <= MAX_HELDOUT
 
     def prepare(self) -> Iterator[None]:
         """Nothing to prepare."""
@@ -63,7 +67,13 @@ class FreshInputs:
 
     def heldout(self, rows: slice | Tensor) -> Tensor:
         """The inputs of the learning part for held-out pictures, whole and not mirrored."""
-        return self.run_frozen(augmentation.resize(self.data.heldout[rows], self.preprocessing.image_size))
+        if not self._keeps_heldout:
+            return self.run_frozen(augmentation.resize(self.data.heldout[rows], self.preprocessing.image_size))
+        if self._heldout is None:
+            parts = self.data.heldout.split(chunk(self.preprocessing.image_size))
+            inputs = [self.run_frozen(augmentation.resize(part, self.preprocessing.image_size)) for part in parts]
+            self._heldout = torch.cat([part.to(self.machine.dtype) for part in inputs])  # autocast would convert it too
+        return self._heldout[rows].contiguous(memory_format=self.preprocessing.memory_format)
 
     def augmentation(self, epoch: int) -> tuple[Tensor, Tensor]:
         """The crop box of every training picture in this epoch, (N, 4), and whether it is mirrored, (N,) bool."""

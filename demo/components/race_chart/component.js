@@ -230,7 +230,7 @@ export function mount(component) {
     /** @param {string} name @param {string} text */
     const set = (name, text) => { const node = card.querySelector(`[data-field="${name}"]`); if (node) node.textContent = text; };
     set("accuracy", standing.accuracy);
-    set("interval", standing.is_exact ? standing.interval : config.subset);
+    set("interval", standing.interval);
     set("best", standing.best);
     set("seconds", standing.seconds);
     set("phase", config.phases[standing.phase] || "");

@@ -50,7 +50,6 @@ def known(language: str) -> dict[str, Any]:
         "phases": messages_under("phase", language),
         "main_racers": list(MAIN_RACERS),
         "plan": {"task": Plan().task, "backbone": Plan().backbone},
-        "subset": translate("chart.subset", language),
         "words": messages_under("script", language),
     }  # fmt: skip
 

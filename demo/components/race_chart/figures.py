@@ -51,7 +51,8 @@ def _add_accuracy(figure: go.Figure, racer: str, points: list[Evaluated], axis: 
             "array": [p.high - share for p, share in zip(exact, shares, strict=True)],
             "arrayminus": [share - p.low for p, share in zip(exact, shares, strict=True)],
         },
-        meta=[racer, "exact"], legendgroup=racer, hovertemplate=f"{name}: %{{y:.1%}}, {n}<extra></extra>",
+        meta=[racer, "exact"], legendgroup=racer, legendrank=999 if racer == "pretrained" else 1000,
+        hovertemplate=f"{name}: %{{y:.1%}}, {n}<extra></extra>",
     )  # fmt: skip
 
 

@@ -44,9 +44,9 @@ export class Card {
   }
 
   /** @param {Row} row */
-  #interval({ low, high, is_exact: isExact }) {
+  #interval({ low, high, total }) {
     const text = this.translate("replay.interval", { low: Math.round(100 * low), high: Math.round(100 * high) });
-    return isExact ? text : `${text} · ${this.translate("chart.subset")}`;
+    return `${text}, n = ${total}`;
   }
 }
 
