@@ -12,7 +12,7 @@ from engine.errors import DataError
 from engine.events import Event, from_row, to_row
 from engine.jsontext import JsonError, parse_json
 
-FORMAT = 1
+FORMAT = 2  # raised where the fields of an event change their names or meanings
 
 
 @dataclass(frozen=True)

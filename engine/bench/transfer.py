@@ -145,6 +145,14 @@ def table(rows: Sequence[Row], backbones: BackboneRegistry) -> str:
     return "\n".join(lines)
 
 
+def _read(path: Path) -> list[Row]:
+    """The rows of an interrupted run. Raises DataError for a file of something else, or of another version."""
+    try:
+        return [Row(**json.loads(line)) for line in path.read_text().splitlines()]
+    except (TypeError, ValueError):
+        raise DataError("refusal.bench.rows", path=path) from None
+
+
 def main(workspace: Workspace, pictures: Sequence[Path], weights: Sequence[str], seeds: int, epochs: int, out: Path) -> int:
     """Measure the races that `out` does not contain yet, a line each, then print the table.
 
@@ -152,7 +160,7 @@ def main(workspace: Workspace, pictures: Sequence[Path], weights: Sequence[str],
     """
     networks = ["resnet10", *map(workspace.backbones.add_text, weights)]
     names = [workspace.tasks.add(path.name, run_to_end(dataset.scan(path, path.stem))) for path in pictures]
-    rows = [Row(**json.loads(line)) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = _read(out) if out.exists() else []
     done = {(row.task, row.network, row.image_size, row.examples_per_class, row.seed, row.epochs) for row in rows}
     machine = this_machine()
     remaining = [

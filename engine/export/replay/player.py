@@ -30,7 +30,7 @@ from engine.recording import Stamp
 from engine.scoreboard import Scoreboard
 from engine.workspace import Workspace
 
-FORMAT = 1
+FORMAT = 2  # raised where the fields of an event change their names or meanings
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "lib" / "curves.css"
 TILE = 96  # maximum width and height of a shown picture, in pixels

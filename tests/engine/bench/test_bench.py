@@ -119,6 +119,14 @@ def test_a_race_that_the_file_has_is_not_measured_again(
     assert "55.0% ± 7.1%" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("line", ['{"task": "set.zip", "px": 32}', "not json", "3"])
+def test_results_of_something_else_are_refused_with_a_sentence(workspace: Workspace, tmp_path: Path, line: str) -> None:
+    out = tmp_path / "rows.jsonl"
+    out.write_text(line + "\n")
+    with pytest.raises(DataError, match=r"rows\.jsonl does not hold results of this version: move it away"):
+        transfer.main(workspace, [], [], seeds=1, epochs=1, out=out)
+
+
 def test_a_racer_that_failed_gives_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = [
         Finished(

@@ -92,7 +92,7 @@ def test_a_newer_replay_is_kept_and_an_older_one_replaced(tmp_path: Path) -> Non
 
 HUGE = json.dumps(  # an epoch too large for a float
     {
-        "headstart": 1,
+        "headstart": 2,
         "racers": ["scratch"],
         "fields": {"Evaluated": ["racer", "is_exact", "correct", "total", "epoch"]},
         "rows": {"Evaluated": [["scratch", 1, 1, 2, 10**400]]},
@@ -115,10 +115,10 @@ def foreign(old: str, new: str) -> bytes:
         ("huge.jsonl", foreign(',"event"', ',"t":1' + "0" * 400 + ',"event"')),
         ("shown.jsonl", foreign('"shown":[', '"shown":[99999,')),
         ("surrogate.jsonl", foreign('"mug"', r'"\ud800"')),
-        ("half.jsonl", b'{"headstart": 1, "machine": "m", "date": "d"}\n{"t": 0, "eve'),
+        ("half.jsonl", b'{"headstart": 2, "machine": "m", "date": "d"}\n{"t": 0, "eve'),
         ("other.html", b"<p>A page of somebody's.</p>"),
-        ("none.html", b'<script type="application/json" id="race">{"headstart": 1, "fields": 3}</script>'),
-        ("cut.html", b'<script type="application/json" id="race">{"headstart": 1, </script>'),
+        ("none.html", b'<script type="application/json" id="race">{"headstart": 2, "fields": 3}</script>'),
+        ("cut.html", b'<script type="application/json" id="race">{"headstart": 2, </script>'),
         ("later.html", b'<script type="application/json" id="race">{"headstart": 99}</script>'),
         ("huge.html", b'<script type="application/json" id="race">%s</script>' % HUGE),
         ("list.html", b'<script type="application/json" id="race">[]</script>'),
