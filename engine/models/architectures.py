@@ -347,8 +347,8 @@ _NO_NORM, _TRANSFORMER = (5e-4, 1e-3), (5e-4, 1e-4)
 # seeds; NVIDIA H200, 2026-11-28). ResNet-18 and ResNet-34 have them; neither was measured without.
 # They make no difference to the pretrained racer, whose weights include these BatchNorms.
 # EfficientNet-Lite0 learns best with them and at a high rate: 20 Tabletop pictures a class, 97 px, 30 epochs, accuracy on
-# undrawn training pictures over three seeds, by rate: 34.7 % at 4e-3, 39.3 at 8e-3, 43.5 at 1.6e-2, 48.2 at 3.2e-2, RATE_64
-# at 6.4e-2; without them 33.3, 36.7 and 37.5 % at the first three (two cores of an AMD EPYC, 2026-12-01).
+# undrawn training pictures over three seeds, by rate: 34.7 % at 4e-3, 39.3 at 8e-3, 43.5 at 1.6e-2, 48.2 at 3.2e-2; at
+# 6.4e-2 35.5 % (one seed); without them 33.3, 36.7 and 37.5 % at the first three (two cores of an AMD EPYC, 2026-12-01).
 # Inception's weights expect their own normalisation, so the racer from scratch gets it too. Its initialisation with
 # torch's truncated normal takes 0.3 s (one Xeon core, n = 2, 2026-11-21)
 
