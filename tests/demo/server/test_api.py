@@ -162,6 +162,7 @@ def test_a_cancelled_call_ends_its_race(server: tuple[str, RaceQueue], events: b
     url, queue = server
     job = Client(url, verbose=False).submit(examples_per_class=8, epochs=500, events=events, api_name="/race")
     until(lambda: job.outputs() if events else queue.running)
+    until(lambda: job.communicator and job.communicator.event_id)  # which the client names when it cancels
     job.cancel()
     until(lambda: not queue.running)
 

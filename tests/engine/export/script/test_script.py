@@ -192,9 +192,13 @@ def test_a_picture_is_in_the_folder_of_its_training_label(drawn: RaceInputs) -> 
         assert "pictures/train/2_stripes/01.webp" in file.namelist()
 
 
-def unpacked(plan: Plan, workspace: Workspace, home: Path) -> tuple[dict[str, Finished], int]:
-    """Race this plan and unpack its zip; returns each racer's Finished event, and the number of held-out pictures."""
-    events = list(run_race(plan, workspace, this_machine()))
+def unpacked(plan: Plan, workspace: Workspace, home: Path, precision: str | None = None) -> tuple[dict[str, Finished], int]:
+    """Race this plan and unpack its zip; returns each racer's Finished event, and the number of held-out pictures.
+
+    In fp32 a race and its script compute the same; in bf16 the race's faster convolutions and crops round differently.
+    """
+    machine = this_machine()
+    events = list(run_race(plan, workspace, replace(machine, precision=precision or machine.precision)))
     (start,) = (e for e in events if isinstance(e, RaceStarted))
     with zipfile.ZipFile(io.BytesIO(zip_of(plan, start, run_to_end(sample_inputs(plan, workspace))))) as file:
         file.extractall(home)
@@ -228,11 +232,9 @@ def test_the_script_comes_within_two_points_of_the_race(tmp_path: Path) -> None:
     ids=["heads", "broken", "plain"],
 )
 def test_the_script_gives_the_same_result_as_the_race(plan: Plan, workspace: Workspace, tmp_path: Path) -> None:
-    ends, _ = unpacked(plan, workspace, tmp_path)
+    ends, _ = unpacked(plan, workspace, tmp_path, precision="fp32")
     correct = run(tmp_path, "race.py")
-    assert set(correct) == set(ends)
-    for racer, end in ends.items():
-        assert abs(correct[racer] - end.correct) <= 1, (racer, correct, end)
+    assert correct == {racer: end.correct for racer, end in ends.items()}
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def printed_prediction(race: Trained, path: Path, racer: str) -> str:
 def test_the_weights_load_into_plain_torchvision_and_predict_the_same(name: str, drawn: RaceInputs, tmp_path: Path) -> None:
     race = trained(name, drawn, ("scratch",))
     model = program(bundle.weights(race), tmp_path, "load.py")["load"]("scratch")
-    assert type(model).__module__.startswith("torchvision.models.")
+    assert type(model).__module__.startswith(("torchvision.models.", "timm.models."))
     x = fed(race, 3)[1]
     with torch.no_grad():
         expected, actual = race.networks["scratch"](x), model(x)
