@@ -30,8 +30,8 @@ TEMPLATE = Path(__file__).with_name("script.txt")
 def script(plan: Plan, started: RaceStarted, backbone: Backbone) -> str:
     """This race as one file of plain PyTorch, `race.py`, which runs in the folder of its pictures and weights.
 
-    It draws the same orders and crops from the same seeds, so that its results agree with the race on the same type of
-    machine. Text written by visitors appears only in string literals.
+    It draws the same orders and crops from the same seeds, so that its results are those of the race: in fp32 exactly, in
+    bf16 but for rounding. Text written by visitors appears only in string literals.
     """
     architecture, racers = backbone.architecture, plan.racers()
     stage_count = len(architecture.stages)
